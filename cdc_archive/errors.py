@@ -1,0 +1,207 @@
+"""Every error that a person or a caller has to act upon, with its exit code and the next action.
+
+One root. Its children say what the caller must do: `Stop` (end the program, a person must act),
+`Retry` (the same call may succeed later), `SetAside` (this item only: keep it apart and go on).
+The table of exit codes in the README is tested against this module.
+"""
+
+from __future__ import annotations
+
+
+class CdcArchiveError(Exception):
+    """Root of all errors of this package.
+
+    Args:
+        what: what is the case, in one sentence that names the thing concerned.
+        action: what the reader of the message can do about it.
+    """
+
+    exit_code = 1
+    default_action = ""
+
+    def __init__(self, what: str, action: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.action = action or self.default_action
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  {self.action}" if self.action else self.what
+
+
+class Stop(CdcArchiveError):
+    """The program cannot go on; a person must act."""
+
+
+class Retry(CdcArchiveError):
+    """The same call may succeed later; nothing is lost by waiting."""
+
+
+class SetAside(CdcArchiveError):
+    """This one item cannot be used; it is kept apart with the reason and the rest goes on."""
+
+
+# --- configuration -----------------------------------------------------------------------------
+
+
+class ConfigInvalid(Stop):
+    """Settings are missing, misspelt or contradictory. Lists every fault found."""
+
+    exit_code = 3
+
+
+class MappingInvalid(Stop):
+    """An audit mapping file has faults. Lists every fault found."""
+
+    exit_code = 4
+
+
+# --- source ------------------------------------------------------------------------------------
+
+
+class SourceUnreachable(Stop):
+    """No broker of the bootstrap list answers."""
+
+    exit_code = 5
+    default_action = "Check kafka.bootstrap_servers and that the broker's port is open from here."
+
+
+class SourceDenied(Stop):
+    """The broker refused the credentials, the certificate or the access."""
+
+    exit_code = 6
+    default_action = "Check kafka.security_protocol, kafka.sasl_* and kafka.ssl_*, and the ACLs."
+
+
+class TopicMissing(Stop):
+    """A configured topic does not exist on the cluster."""
+
+    exit_code = 7
+    default_action = "Check kafka.topics for a typing error, or create the topic first."
+
+
+class OffsetGap(Stop):
+    """The log no longer holds the next offset of a topic partition: going on would hide a loss."""
+
+    exit_code = 8
+
+
+class SourceInvalid(Stop):
+    """A recorded source is not what it claims to be (not JSONL, offsets out of order, ...)."""
+
+    exit_code = 9
+
+
+# --- store -------------------------------------------------------------------------------------
+
+
+class StoreUnreachable(Stop):
+    """The object store does not answer."""
+
+    exit_code = 10
+    default_action = "Check store.url and store.endpoint_url, and that the store is up."
+
+
+class BucketMissing(Stop):
+    """The bucket or the root folder does not exist."""
+
+    exit_code = 11
+    default_action = "Create it first; cdc-archive never creates a bucket."
+
+
+class StoreDenied(Stop):
+    """The store refused the credentials or the access."""
+
+    exit_code = 12
+    default_action = "Check store.access_key_id, store.secret_access_key and the bucket's policy."
+
+
+class StoreUnsafe(Stop):
+    """The store ignores `If-None-Match: *`, so two writers could overwrite each other (I1)."""
+
+    exit_code = 13
+    default_action = (
+        "Use a store with conditional writes (AWS S3, MinIO, versitygw, a local folder)."
+    )
+
+
+class StoreBusy(Retry):
+    """The store did not take the request now (throttling, 5xx, a broken connection)."""
+
+    exit_code = 10
+
+
+class StateUnknown(Retry):
+    """The answer to a create was lost: the object may or may not exist now."""
+
+    exit_code = 10
+
+
+class ObjectMissing(SetAside):
+    """No object stands under this key."""
+
+    exit_code = 14
+
+
+# --- archive -----------------------------------------------------------------------------------
+
+
+class ArchiveMissing(Stop):
+    """There is no archive at this place (no `archive.json`)."""
+
+    exit_code = 14
+    default_action = "Check store.url; a worker creates the archive at its first start."
+
+
+class ArchiveDamaged(Stop):
+    """An object of the archive is not what the chain says it is."""
+
+    exit_code = 15
+    default_action = "Do not write to this archive; restore the named object from a copy."
+
+
+class FormatUnknown(Stop):
+    """The archive was written in a format version that this program does not know."""
+
+    exit_code = 16
+    default_action = "Use a newer cdc-archive."
+
+
+class NothingFound(Stop):
+    """A question about the archive matched nothing; an empty answer would look like a good one."""
+
+    exit_code = 17
+
+
+class Fenced(Retry):
+    """Another writer has committed this sequence number: drop the buffers and re-read the head."""
+
+    exit_code = 18
+
+
+# --- worker ------------------------------------------------------------------------------------
+
+
+class DeadlineExceeded(Stop):
+    """A graceful stop ran out of time; what was not committed is re-read at the next start."""
+
+    exit_code = 19
+    default_action = (
+        "Nothing is lost. Raise worker.shutdown_deadline_seconds to commit before exit."
+    )
+
+
+# --- messages ----------------------------------------------------------------------------------
+
+
+class Undecodable(SetAside):
+    """A message that is not a Debezium message we know.
+
+    Args:
+        reason: a short stable name, counted and stored (see schemas/ARCHIVE_FORMAT.md, Quarantine).
+        detail: what exactly is wrong, for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,70 @@
+"""The port to an object store: bytes under keys, created once and never changed.
+
+Keys are relative to the archive's root, use "/" and are made by `archive.format.layout` only.
+There is no way to overwrite or delete: the worker's credentials need no such right (I1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+
+class ObjectStat(NamedTuple):
+    """What a listing says of an object: key, size in bytes, time of creation (Unix seconds)."""
+
+    key: str
+    size: int
+    modified: float
+
+
+class ObjectStore(Protocol):
+    """Every implementation passes tests/storage/contract.py."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store `data` under `key` unless an object stands there, durably, all or nothing.
+
+        The object's checksum is verified by the store where it can do so.
+
+        Returns:
+            True if this call created the object, False if one stood there already (HTTP 412, or
+            409 for a concurrent create that won).
+
+        Raises:
+            StateUnknown: the answer was lost (timeout, connection cut): it may exist now.
+            StoreBusy: the store refused for now (throttled, 5xx); the object was not created.
+            StoreUnreachable, BucketMissing, StoreDenied: a person must act.
+        """
+        ...
+
+    def get(self, key: str) -> bytes:
+        """All bytes of an object.
+
+        Raises:
+            ObjectMissing: nothing stands under this key.
+            StoreBusy, StoreUnreachable, BucketMissing, StoreDenied: as for `create`.
+        """
+        ...
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """Size and time of an object, None if nothing stands there. Raises as `get` otherwise."""
+        ...
+
+    def list(self, prefix: str, start_after: str = "") -> Iterator[ObjectStat]:
+        """Objects whose key begins with `prefix`, in byte order of the key, after `start_after`.
+
+        Raises as `get`, but an empty listing is no error.
+        """
+        ...
+
+    def check(self) -> None:
+        """Fail early and clearly if the place cannot be used. Creates nothing.
+
+        Raises:
+            StoreUnreachable, BucketMissing, StoreDenied.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free connections; may be called twice."""
+        ...
