@@ -1,0 +1,176 @@
+"""The commit: one link of a topic partition's chain, as a value and as canonical JSON bytes.
+
+The rules stand in schemas/ARCHIVE_FORMAT.md, section Commit, and schemas/commit.schema.json.
+A commit that does not account for every offset of its range cannot be made or read (I4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Final
+
+import msgspec
+
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.errors import ArchiveDamaged, FormatUnknown
+
+FORMAT: Final = 1
+"""The format version that this program writes."""
+MIN_READABLE: Final = 1
+
+Offset = Annotated[int, msgspec.Meta(ge=0)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+    """A data file as its commit names it.
+
+    `size` is in bytes; `counts` is by op for changes, by reason for quarantine; event times are in
+    microseconds since 1970 UTC, None if no record of the file tells one; `value_schema` is the
+    sha256 of the Connect schema that stands in the file's metadata.
+    """
+
+    key: str
+    kind: str
+    size: Offset
+    sha256: Sha256
+    records: Annotated[int, msgspec.Meta(ge=1)]
+    first_offset: Offset
+    last_offset: Offset
+    date: str
+    hour: str
+    counts: dict[str, int]
+    table: str | None = None
+    value_schema: Sha256 | None = None
+    min_event_time_us: int | None = None
+    max_event_time_us: int | None = None
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """Messages that the settings told the worker not to keep: how many, where, and why."""
+
+    reason: str
+    count: Annotated[int, msgspec.Meta(ge=1)]
+    first_offset: Offset
+    last_offset: Offset
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A known loss: offsets [start, end) that the log no longer held, accepted by a person."""
+
+    start: Offset
+    end: Offset
+    reason: str
+    accepted_by: str
+    accepted_at: str
+
+
+class Writer(msgspec.Struct, frozen=True):
+    """Who made a commit: program, version, and one name a process."""
+
+    name: str
+    version: str
+    instance: str
+
+
+class Commit(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """Offsets [start, end) of a topic partition, and where each of them went.
+
+    `absent` lists half-open ranges of offsets that the log did not hand out although it went on
+    after them: transaction markers, aborted transactions, compaction.
+    """
+
+    format: int
+    archive: str
+    topic: str
+    partition: Offset
+    sequence: Offset
+    previous: Sha256 | None
+    start: Offset
+    end: Offset
+    files: list[FileEntry]
+    skipped: list[Skipped]
+    absent: list[tuple[int, int]]
+    gaps: list[Gap]
+    writer: Writer
+    committed_at: str
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        """The topic partition whose chain this commit belongs to."""
+        return TopicPartition(self.topic, self.partition)
+
+    @property
+    def range(self) -> OffsetRange:
+        """The offsets that this commit covers."""
+        return OffsetRange(self.start, self.end)
+
+    @property
+    def accounted(self) -> int:
+        """How many offsets the commit says something of: must be the size of its range (I4)."""
+        return (
+            sum(file.records for file in self.files)
+            + sum(skipped.count for skipped in self.skipped)
+            + sum(end - start for start, end in self.absent)
+            + sum(gap.end - gap.start for gap in self.gaps)
+        )
+
+    def encode(self) -> bytes:
+        """Canonical bytes: fields in the order of this class, no white space.
+
+        Raises:
+            ArchiveDamaged: the commit would not account for each offset of its range once.
+        """
+        problem = _problem(self)
+        if problem is not None:
+            raise ArchiveDamaged(f"refusing to write a commit of {self.topic_partition}: {problem}")
+        return msgspec.json.encode(self)
+
+
+def digest(data: bytes) -> str:
+    """Hex sha256, the only hash of the format."""
+    return hashlib.sha256(data).hexdigest()
+
+
+_decoder: Final = msgspec.json.Decoder(Commit)
+
+
+class _Version(msgspec.Struct):
+    format: int
+
+
+def decode(data: bytes, key: str) -> Commit:
+    """Read a commit object.
+
+    Args:
+        data: the object's bytes.
+        key: its key, for messages.
+
+    Raises:
+        FormatUnknown: written by a later version of the format.
+        ArchiveDamaged: not a commit, or one that does not account for its range.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version).format
+        if not MIN_READABLE <= version <= FORMAT:
+            raise FormatUnknown(f"{key}: format version {version}; this program knows {FORMAT}")
+        commit = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArchiveDamaged(f"{key}: not a commit object ({error})") from None
+    problem = _problem(commit)
+    if problem is not None:
+        raise ArchiveDamaged(f"{key}: {problem}")
+    return commit
+
+
+def _problem(commit: Commit) -> str | None:
+    if commit.start >= commit.end:
+        return f"its range {commit.range} is empty"
+    if commit.accounted != len(commit.range):
+        return f"it accounts for {commit.accounted} of the {len(commit.range)} offsets of its range"
+    if (commit.sequence == 0) != (commit.previous is None):
+        return "only the first commit has no previous one"
+    for file in commit.files:
+        if not commit.start <= file.first_offset <= file.last_offset < commit.end:
+            return f"file {file.key} reaches out of its range {commit.range}"
+    return None

@@ -1,0 +1,88 @@
+"""Object keys of the archive, made and parsed in one place.
+
+The rules stand in schemas/ARCHIVE_FORMAT.md, section Layout. Nothing here does any I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+from urllib.parse import quote, unquote
+
+from cdc_archive.changelog.hour import Hour
+from cdc_archive.changelog.position import TopicPartition
+
+ARCHIVE_KEY: Final = "archive.json"
+COMMITS: Final = "commits/"
+CHANGES: Final = "changes"
+QUARANTINE: Final = "quarantine"
+
+_PART_LIMIT: Final = 150
+_DIGEST_CHARS: Final = 16
+_COMMIT_KEY: Final = re.compile(r"commits/([^/]+)/(\d+)/(\d{12})\.json")
+
+
+def encode_part(name: str) -> str:
+    """A name as one part of a key: percent-encoded, never empty, `.` or `..`, at most 150 bytes.
+
+    Only `A-Z a-z 0-9 _ - .` stay as they are; a leading dot is encoded. A longer name is cut and
+    ends in `~` and the first 16 hex digits of the sha256 of the whole name: the record repeats it.
+    """
+    encoded = quote(name, safe="", errors="surrogatepass").replace("~", "%7E")
+    if encoded.startswith("."):
+        encoded = "%2E" + encoded[1:]
+    if len(encoded) > _PART_LIMIT:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        keep = encoded[: _PART_LIMIT - _DIGEST_CHARS - 1]
+        encoded = re.sub(r"%.?$", "", keep) + "~" + digest[:_DIGEST_CHARS]
+    return encoded or "%00"
+
+
+def data_key(
+    kind: str, folder: str, hour: Hour, partition: TopicPartition, first: int, last: int, sha: str
+) -> str:
+    """Key of a data file.
+
+    Args:
+        kind: `changes` (folder is a table) or `quarantine` (folder is a topic).
+        folder: table or topic, not yet encoded.
+        hour: the hour that every record of the file belongs to.
+        partition: the topic partition that every record came from.
+        first: lowest offset in the file.
+        last: highest offset in the file.
+        sha: hex sha256 of the file's bytes.
+    """
+    label = "table" if kind == CHANGES else "topic"
+    name = f"{encode_part(partition.topic)}+{partition.partition}+{first:019d}-{last:019d}"
+    return (
+        f"{kind}/{label}={encode_part(folder)}/date={hour.date}/hour={hour.hour}/"
+        f"{name}+{sha[:12]}.avro"
+    )
+
+
+def partition_prefix(partition: TopicPartition) -> str:
+    """Prefix of all commits of a topic partition."""
+    return f"{COMMITS}{encode_part(partition.topic)}/{partition.partition}/"
+
+
+def commit_key(partition: TopicPartition, sequence: int) -> str:
+    """Key of commit number `sequence` (from 0) of a topic partition."""
+    return f"{partition_prefix(partition)}{sequence:012d}.json"
+
+
+def chain_prefix_of(key: str) -> str | None:
+    """The partition prefix that a commit's key begins with; None if it is no commit's key."""
+    match = _COMMIT_KEY.fullmatch(key)
+    return None if match is None else f"{COMMITS}{match[1]}/{match[2]}/"
+
+
+def sequence_of(key: str) -> int | None:
+    """The sequence number in a commit's key; None if it is no commit's key."""
+    match = _COMMIT_KEY.fullmatch(key)
+    return None if match is None else int(match[3])
+
+
+def decode_part(part: str) -> str:
+    """The name that `encode_part` made a part of, for display: a cut name stays cut."""
+    return "" if part == "%00" else unquote(part, errors="surrogatepass")

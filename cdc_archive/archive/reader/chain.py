@@ -1,0 +1,134 @@
+"""Walking the commit chain of a topic partition: to its head, or from its beginning.
+
+Nothing is trusted to be there because a listing says so: the head is found by asking for single
+sequence numbers (I3), and each link's hash is compared with what its successor says (I2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cdc_archive.archive.format.commit import Commit, decode, digest
+from cdc_archive.archive.format.layout import COMMITS, chain_prefix_of, commit_key
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.errors import ArchiveDamaged, ObjectMissing
+from cdc_archive.storage.object_store import ObjectStore
+
+
+class Head(NamedTuple):
+    """The last commit of a chain: its number, the sha256 of its bytes, the next offset to read."""
+
+    sequence: int
+    sha256: str
+    next_offset: int
+
+
+class Link(NamedTuple):
+    """A commit and the sha256 of its bytes."""
+
+    commit: Commit
+    sha256: str
+
+
+def head(store: ObjectStore, archive: str, partition: TopicPartition) -> Head | None:
+    """The head of a chain, None if it has no commit yet.
+
+    About 2 * log2(n) requests for n commits, never a listing.
+
+    Raises:
+        ArchiveDamaged: the head is of another archive or partition, or no commit at all.
+    """
+    last = last_sequence(store, partition)
+    if last is None:
+        return None
+    link = read_link(store, archive, partition, last)
+    return Head(last, link.sha256, link.commit.end)
+
+
+def last_sequence(store: ObjectStore, partition: TopicPartition) -> int | None:
+    """The highest sequence number in use, by an exponential and a binary search."""
+
+    def exists(sequence: int) -> bool:
+        return store.stat(commit_key(partition, sequence)) is not None
+
+    if not exists(0):
+        return None
+    there, not_there = 0, 1
+    while exists(not_there):
+        there, not_there = not_there, not_there * 2
+    while not_there - there > 1:
+        middle = (there + not_there) // 2
+        there, not_there = (middle, not_there) if exists(middle) else (there, middle)
+    return there
+
+
+def read_link(store: ObjectStore, archive: str, partition: TopicPartition, sequence: int) -> Link:
+    """One commit, checked to be the one that its key says.
+
+    Raises:
+        ObjectMissing: there is no commit of this number.
+        ArchiveDamaged: it belongs elsewhere, or is no commit.
+    """
+    key = commit_key(partition, sequence)
+    data = store.get(key)
+    commit = decode(data, key)
+    if commit.archive != archive:
+        raise ArchiveDamaged(f"{key}: belongs to archive {commit.archive}, not to {archive}")
+    if (commit.topic_partition, commit.sequence) != (partition, sequence):
+        raise ArchiveDamaged(
+            f"{key}: holds commit {commit.sequence} of {commit.topic_partition} instead"
+        )
+    return Link(commit, digest(data))
+
+
+def walk(store: ObjectStore, archive: str, partition: TopicPartition) -> Iterator[Link]:
+    """All commits from number 0, each compared with its predecessor.
+
+    Raises:
+        ArchiveDamaged: a hash or an offset does not join.
+    """
+    previous: Link | None = None
+    sequence = 0
+    while True:
+        try:
+            link = read_link(store, archive, partition, sequence)
+        except ObjectMissing:
+            return
+        _join(previous, link, commit_key(partition, sequence))
+        yield link
+        previous, sequence = link, sequence + 1
+
+
+def _join(previous: Link | None, link: Link, key: str) -> None:
+    if previous is None:
+        return
+    if link.commit.previous != previous.sha256:
+        raise ArchiveDamaged(
+            f"{key}: its predecessor's sha256 is {previous.sha256}, not {link.commit.previous}: "
+            "one of the two was altered"
+        )
+    if link.commit.start != previous.commit.end:
+        raise ArchiveDamaged(
+            f"{key}: begins at offset {link.commit.start}, "
+            f"but its predecessor ends at {previous.commit.end}"
+        )
+
+
+def partitions(store: ObjectStore, archive: str) -> list[TopicPartition]:
+    """All topic partitions that have a chain, by topic and number; about one request each."""
+    found: list[TopicPartition] = []
+    after = ""
+    while True:
+        stat = next(store.list(COMMITS, start_after=after), None)
+        if stat is None:
+            return sorted(found)
+        prefix = chain_prefix_of(stat.key)
+        if prefix is None:
+            after = stat.key
+            continue
+        commit = decode(store.get(stat.key), stat.key)
+        if commit.archive != archive:
+            raise ArchiveDamaged(f"{stat.key}: belongs to archive {commit.archive}")
+        found.append(commit.topic_partition)
+        after = prefix + "~"

@@ -1,0 +1,114 @@
+"""Reads an archive: only what a commit names (I5), each file checked against its hash.
+
+Files that no commit names are invisible here; `verify` lists them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from cdc_archive.archive.format import archive_info, container, layout
+from cdc_archive.archive.format.commit import Commit, FileEntry, digest
+from cdc_archive.archive.reader import chain
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
+from cdc_archive.errors import ArchiveDamaged, ArchiveMissing, ObjectMissing
+from cdc_archive.source.message import Message
+from cdc_archive.storage.object_store import ObjectStore
+
+FileFilter = Callable[[FileEntry], bool]
+"""Whether a file is to be read at all, by what its commit says of it."""
+
+VALUE_SCHEMA: Final = "cdc.value_schema"
+"""Metadata entry of a data file: the Connect schema that its messages carried."""
+
+
+def every_file(_: FileEntry) -> bool:
+    """The filter that lets every file through."""
+    return True
+
+
+class ArchiveReader:
+    """An archive, open for reading.
+
+    Args:
+        store: where the archive lies; its keys are relative to the archive's root.
+
+    Raises:
+        ArchiveMissing: there is no `archive.json`.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        try:
+            self.info = archive_info.decode(store.get(layout.ARCHIVE_KEY))
+        except ObjectMissing:
+            raise ArchiveMissing(f"no archive here: {layout.ARCHIVE_KEY} is missing") from None
+
+    def partitions(self) -> list[TopicPartition]:
+        """All topic partitions of the archive."""
+        return chain.partitions(self._store, self.info.id)
+
+    def commits(self, partition: TopicPartition) -> Iterator[Commit]:
+        """The chain of a partition from its first commit, links checked."""
+        for link in chain.walk(self._store, self.info.id, partition):
+            yield link.commit
+
+    def scan(
+        self, partition: TopicPartition, wanted: FileFilter = every_file
+    ) -> Iterator[ArchivedRecord]:
+        """The change records of a partition in offset order; memory: the files of one commit.
+
+        Raises:
+            ArchiveDamaged: a file is missing, altered or unreadable.
+        """
+        for commit in self.commits(partition):
+            yield from self.scan_commit(commit, wanted)
+
+    def scan_commit(
+        self, commit: Commit, wanted: FileFilter = every_file
+    ) -> Iterator[ArchivedRecord]:
+        """The change records of one commit in offset order."""
+        streams = [
+            self.file(file, commit)
+            for file in commit.files
+            if file.kind == layout.CHANGES and wanted(file)
+        ]
+        return heapq.merge(*streams, key=_offset)
+
+    def file(self, file: FileEntry, commit: Commit) -> Iterator[ArchivedRecord]:
+        """The change records of one file, in offset order."""
+        opened = container.read(self._bytes(file), "change_record.avsc", file.key)
+        schema = opened.metadata.get(VALUE_SCHEMA)
+        for fields in opened.records:
+            yield ArchivedRecord(
+                ChangeRecord(**_message_fields(fields)), file.key, commit.sequence, schema
+            )
+
+    def quarantined(self, file: FileEntry) -> Iterator[tuple[Message, str, str]]:
+        """The messages of a quarantine file, each with reason and detail."""
+        opened = container.read(self._bytes(file), "quarantine_record.avsc", file.key)
+        for fields in opened.records:
+            reason, detail = fields.pop("reason"), fields.pop("detail")
+            yield Message(**_message_fields(fields)), reason, detail
+
+    def _bytes(self, file: FileEntry) -> bytes:
+        try:
+            data = self._store.get(file.key)
+        except ObjectMissing:
+            raise ArchiveDamaged(f"{file.key}: named by a commit, but missing") from None
+        if digest(data) != file.sha256:
+            raise ArchiveDamaged(f"{file.key}: its bytes are not those that were committed")
+        return data
+
+
+def _offset(archived: ArchivedRecord) -> int:
+    return archived.record.offset
+
+
+def _message_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    fields["headers"] = tuple((header["name"], header["value"]) for header in fields["headers"])
+    fields["timestamp_type"] -= 1
+    return fields

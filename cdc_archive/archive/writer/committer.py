@@ -1,0 +1,146 @@
+"""Steps 2 to 4 of the commit order: from a sealed batch to a new link of the chain.
+
+The whole order stands in worker/checkpoint.py. Each step may be cut off by a crash; what is left
+then is told in docs/operations.md and tested in tests/archive/writer/test_crash_at_each_step.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from cdc_archive.archive.format.commit import (
+    FORMAT,
+    Commit,
+    FileEntry,
+    Gap,
+    Skipped,
+    Writer,
+    digest,
+)
+from cdc_archive.archive.format.layout import commit_key
+from cdc_archive.archive.reader.chain import Head
+from cdc_archive.archive.writer.batch import Batch
+from cdc_archive.archive.writer.open_file import DataFile
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.errors import ArchiveDamaged, Fenced
+from cdc_archive.storage.object_store import ObjectStore
+
+RunAll = Callable[[Sequence[Callable[[], None]]], None]
+"""Runs independent pieces of work, one after the other or side by side; raises if one raised."""
+
+
+def one_by_one(work: Sequence[Callable[[], None]]) -> None:
+    """The simplest `RunAll`."""
+    for piece in work:
+        piece()
+
+
+class Committed(NamedTuple):
+    """A commit that stands: the chain's new head, the commit, and the bytes of its files."""
+
+    head: Head
+    commit: Commit
+    bytes: int
+
+
+class Committer:
+    """Writes commits of one archive.
+
+    Args:
+        store: where the archive lies.
+        archive: its id.
+        writer: who we are, for the record.
+        clock: Unix seconds, for `committed_at` only.
+        run_all: how the files of one commit are uploaded.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        archive: str,
+        writer: Writer,
+        clock: Callable[[], float],
+        run_all: RunAll = one_by_one,
+    ) -> None:
+        self._store = store
+        self._archive = archive
+        self._writer = writer
+        self._clock = clock
+        self._run_all = run_all
+
+    def commit(self, batch: Batch, head: Head | None) -> Committed:
+        """Make `batch` the commit after `head`.
+
+        Raises:
+            Fenced: another writer has made that commit. Nothing of the batch counts.
+            StateUnknown, StoreUnreachable, StoreDenied, BucketMissing: as the store raises them.
+            ArchiveDamaged: an object of another content stands under a data file's key.
+        """
+        files = [file.finish() for file in batch.files()]  # 2 close its files
+        self._run_all([self._putting(file) for file in files])  # 3 PUT data files
+        commit = self._link(
+            batch.partition,
+            head,
+            batch.range,
+            files=[file.entry for file in files],
+            skipped=batch.skipped(),
+            absent=batch.absent(),
+        )
+        return Committed(self._put(commit), commit, sum(len(file.data) for file in files))
+
+    def accept_gap(
+        self, partition: TopicPartition, head: Head | None, lost: OffsetRange, reason: str, by: str
+    ) -> Committed:
+        """Record offsets that the log no longer holds as a known loss, and go on after them."""
+        gap = Gap(lost.start, lost.end, reason, by, self._now())
+        commit = self._link(partition, head, lost, gaps=[gap])
+        return Committed(self._put(commit), commit, 0)
+
+    def _link(
+        self,
+        partition: TopicPartition,
+        head: Head | None,
+        covered: OffsetRange,
+        *,
+        files: Sequence[FileEntry] = (),
+        skipped: Sequence[Skipped] = (),
+        absent: Sequence[tuple[int, int]] = (),
+        gaps: Sequence[Gap] = (),
+    ) -> Commit:
+        return Commit(
+            format=FORMAT,
+            archive=self._archive,
+            topic=partition.topic,
+            partition=partition.partition,
+            sequence=0 if head is None else head.sequence + 1,
+            previous=None if head is None else head.sha256,
+            start=covered.start,
+            end=covered.end,
+            files=[*files],
+            skipped=[*skipped],
+            absent=[*absent],
+            gaps=[*gaps],
+            writer=self._writer,
+            committed_at=self._now(),
+        )
+
+    def _putting(self, file: DataFile) -> Callable[[], None]:
+        def put() -> None:
+            if self._store.create(file.entry.key, file.data):
+                return
+            if digest(self._store.get(file.entry.key)) != file.entry.sha256:
+                raise ArchiveDamaged(f"{file.entry.key}: other bytes stand under this name")
+
+        return put
+
+    def _put(self, commit: Commit) -> Head:
+        data = commit.encode()
+        key = commit_key(commit.topic_partition, commit.sequence)
+        if not self._store.create(key, data) and self._store.get(key) != data:  # 4 PUT the commit
+            raise Fenced(f"{key}: another writer has made this commit")
+        return Head(commit.sequence, digest(data), commit.end)
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,152 @@
+"""A data file while it grows in memory: compressed blocks, and the block that is being filled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final, NamedTuple
+
+from cdc_archive.archive.format import container, layout
+from cdc_archive.archive.format.commit import FileEntry, digest
+from cdc_archive.changelog.hour import Hour
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.changelog.record import JsonText
+
+OVERHEAD_BYTES: Final = 8192
+"""What an open file costs beside its data: objects, header, growth of buffers (measured)."""
+
+_SCHEMAS: Final = {
+    layout.CHANGES: "change_record.avsc",
+    layout.QUARANTINE: "quarantine_record.avsc",
+}
+
+
+class FileFormat(NamedTuple):
+    """How files are written: codec (container.COMPRESS), raw bytes after which a block ends."""
+
+    codec: str = "zstandard"
+    block_bytes: int = 65536
+
+
+class FileIdentity(NamedTuple):
+    """What a file is about; records that differ in any of these go to different files."""
+
+    kind: str
+    folder: str
+    hour: Hour
+    value_schema: str | None
+
+
+class DataFile(NamedTuple):
+    """A finished file: its entry for the commit, and its bytes."""
+
+    entry: FileEntry
+    data: bytes
+
+
+class OpenFile:
+    """Records of one topic partition, of one table and hour and schema.
+
+    Args:
+        identity: what the records have in common.
+        partition: where they come from.
+        value_schema: text of the Connect schema whose sha256 the identity names.
+        form: how the file is written.
+    """
+
+    def __init__(
+        self,
+        identity: FileIdentity,
+        partition: TopicPartition,
+        value_schema: JsonText | None,
+        form: FileFormat,
+    ) -> None:
+        self._identity = identity
+        self._partition = partition
+        self._value_schema = value_schema
+        self._form = form
+        self._blocks: list[bytes] = []
+        self._block: list[bytes] = []
+        self._block_size = 0
+        self._sync = b""
+        self._counts: Counter[str] = Counter()
+        self._records = 0
+        self._first = self._last = -1
+        self._times: tuple[int, int] | None = None
+        self.buffered_bytes = OVERHEAD_BYTES
+
+    def append(self, encoded: bytes, offset: int, event_time_us: int | None, label: str) -> None:
+        """Take one more record.
+
+        Args:
+            encoded: its Avro bytes.
+            offset: its Kafka offset, higher than all before.
+            event_time_us: its event time, None if it tells none.
+            label: what to count it as, its op or its reason.
+        """
+        if self._records == 0:
+            self._first = offset
+            self._sync = container.sync_marker((*self._identity, *self._partition, offset))
+        self._records += 1
+        self._last = offset
+        self._counts[label] += 1
+        if event_time_us is not None:
+            low, high = self._times or (event_time_us, event_time_us)
+            self._times = (min(low, event_time_us), max(high, event_time_us))
+        self._block.append(encoded)
+        self._block_size += len(encoded)
+        self.buffered_bytes += len(encoded)
+        if self._block_size >= self._form.block_bytes:
+            self._close_block()
+
+    def _close_block(self) -> None:
+        records = b"".join(self._block)
+        data = container.block(records, len(self._block), self._form.codec, self._sync)
+        self._blocks.append(data)
+        self.buffered_bytes += len(data) - self._block_size
+        self._block, self._block_size = [], 0
+
+    def finish(self) -> DataFile:
+        """Close the file. The same records give the same bytes (I6)."""
+        if self._block:
+            self._close_block()
+        head = container.header(
+            container.schema_text(_SCHEMAS[self._identity.kind]),
+            self._form.codec,
+            self._metadata(),
+            self._sync,
+        )
+        data = b"".join((head, *self._blocks))
+        return DataFile(self._entry(data), data)
+
+    def _metadata(self) -> dict[str, bytes]:
+        entries = {
+            "cdc.format": b"1",
+            "cdc.topic": self._partition.topic.encode(),
+            "cdc.partition": str(self._partition.partition).encode(),
+            "cdc.folder": self._identity.folder.encode(),
+            "cdc.hour": str(self._identity.hour).encode(),
+        }
+        if self._value_schema is not None:
+            entries["cdc.value_schema"] = self._value_schema
+        return entries
+
+    def _entry(self, data: bytes) -> FileEntry:
+        kind, folder, hour, value_schema = self._identity
+        sha = digest(data)
+        low, high = self._times or (None, None)
+        return FileEntry(
+            key=layout.data_key(kind, folder, hour, self._partition, self._first, self._last, sha),
+            kind=kind,
+            size=len(data),
+            sha256=sha,
+            records=self._records,
+            first_offset=self._first,
+            last_offset=self._last,
+            date=hour.date,
+            hour=hour.hour,
+            counts=dict(sorted(self._counts.items())),
+            table=folder if kind == layout.CHANGES else None,
+            value_schema=value_schema,
+            min_event_time_us=low,
+            max_event_time_us=high,
+        )

@@ -1,0 +1,166 @@
+"""The worker: polls, puts each message where it belongs, and commits when it is time.
+
+One thread polls and decides. Files and commits are written beside it. It never commits what it did
+not read, never reads past what memory allows, and drops its buffers rather than overwrite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from cdc_archive.archive.writer.batch import Taken
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.errors import DeadlineExceeded
+from cdc_archive.source.message import Message
+from cdc_archive.source.source import Source
+from cdc_archive.worker.assignment import Assignment
+from cdc_archive.worker.checkpoint import Checkpoint
+from cdc_archive.worker.health import PartitionProgress
+from cdc_archive.worker.limits import PRESSURE, STOP, Limits, due
+
+_RESUME_BELOW = 0.8
+
+
+class Snapshot(NamedTuple):
+    """The worker at one moment, for metrics, health and the progress line."""
+
+    partitions: list[PartitionProgress]
+    buffered_bytes: int
+    open_files: int
+    paused: bool
+
+
+class Watcher(Protocol):
+    """Told what the worker does."""
+
+    def taken(self, message: Message, taken: Taken) -> None:
+        """A message was accounted for."""
+        ...
+
+    def stepped(self, snapshot: Snapshot) -> None:
+        """One turn of the loop is done."""
+        ...
+
+
+class Worker:
+    """Runs until told to stop, or until the source is exhausted.
+
+    Args:
+        source: where messages come from; opened and closed here.
+        assignment: what we own.
+        checkpoint: the commit order.
+        limits: when to commit.
+        watcher: told what happens.
+        monotonic: seconds.
+        poll_s: longest wait for messages, seconds.
+        stop_deadline_s: how long a graceful stop may take, seconds.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        assignment: Assignment,
+        checkpoint: Checkpoint,
+        limits: Limits,
+        watcher: Watcher,
+        monotonic: Callable[[], float],
+        *,
+        poll_s: float,
+        stop_deadline_s: float,
+    ) -> None:
+        self._source = source
+        self._assignment = assignment
+        self._checkpoint = checkpoint
+        self._limits = limits
+        self._watcher = watcher
+        self._monotonic = monotonic
+        self._poll_s = poll_s
+        self._stop_deadline_s = stop_deadline_s
+        self._paused = False
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Work until `stop()` is true or nothing can come any more, then commit and leave.
+
+        Raises:
+            DeadlineExceeded: the last commits did not make it in time; nothing is lost.
+            CdcArchiveError: whatever a person must act upon.
+        """
+        self._source.open(self._assignment)
+        try:
+            while not (stop() or self._source.exhausted):
+                self.step()
+            self._finish()
+        finally:
+            self._source.close()
+
+    def step(self) -> None:
+        """One turn: poll, take, commit what is due."""
+        self._take(self._source.poll(self._poll_s))
+        for owned in self._assignment.owned.values():
+            self._checkpoint.finish(owned)
+            reason = due(owned.batch, self._limits, self._monotonic())
+            if reason is not None:
+                self._checkpoint.start(owned, reason)
+        self._relieve()
+        self._watcher.stepped(self.snapshot())
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        now = self._monotonic()
+        for message in messages:
+            owned = self._assignment.owned.get(TopicPartition(message.topic, message.partition))
+            if owned is None:
+                continue  # given up inside this very poll: its next owner reads it
+            taken = owned.batch.take(message, now)
+            if taken is not None:
+                self._watcher.taken(message, taken)
+
+    def _relieve(self) -> None:
+        """Keep within the memory budget (I7): commit the largest, and past that, pause."""
+        budget = self._limits.memory_budget_bytes
+        owned = self._assignment.owned
+        while self.buffered_bytes > budget:
+            free = [one for one in owned.values() if one.in_flight is None and one.batch.messages]
+            if not free:
+                break
+            self._checkpoint.start(max(free, key=lambda one: one.batch.buffered_bytes), PRESSURE)
+            if self._unsealed_bytes <= budget // 2:
+                break
+        if self.buffered_bytes > budget:
+            self._source.pause(owned.keys())
+            self._paused = True
+        elif self._paused and self.buffered_bytes <= budget * _RESUME_BELOW:
+            self._source.resume(owned.keys())
+            self._paused = False
+
+    def _finish(self) -> None:
+        deadline = self._monotonic() + self._stop_deadline_s
+        owned = self._assignment.owned
+        if not self._checkpoint.drain(owned.values(), STOP, deadline):
+            left = [str(one.partition) for one in owned.values() if not one.idle]
+            raise DeadlineExceeded(
+                f"{len(left)} topic partitions were not committed within "
+                f"{self._stop_deadline_s:g} s: {', '.join(left[:5])}"
+            )
+        self._watcher.stepped(self.snapshot())
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes held in memory for all partitions, those on their way to the store included."""
+        return sum(one.buffered_bytes for one in self._assignment.owned.values())
+
+    @property
+    def _unsealed_bytes(self) -> int:
+        return sum(one.batch.buffered_bytes for one in self._assignment.owned.values())
+
+    def snapshot(self) -> Snapshot:
+        """How things stand now."""
+        now = self._monotonic()
+        owned = self._assignment.owned.values()
+        progress = []
+        for one in owned:
+            lag = self._source.lag(one.partition)
+            waited = one.waited_s(lag, now)
+            progress.append(PartitionProgress(one.partition, lag, one.uncommitted, waited))
+        open_files = sum(one.open_files for one in owned)
+        return Snapshot(progress, self.buffered_bytes, open_files, self._paused)
