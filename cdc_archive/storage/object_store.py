@@ -33,6 +33,7 @@ class ObjectStore(Protocol):
         Raises:
             StateUnknown: the answer was lost (timeout, connection cut): it may exist now.
             StoreBusy: the store refused for now (throttled, 5xx); the object was not created.
+            StoreUnsafe: the store does not know conditional writes.
             StoreUnreachable, BucketMissing, StoreDenied: a person must act.
         """
         ...

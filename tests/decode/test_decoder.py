@@ -159,7 +159,11 @@ def test_a_flattened_row_without_marks_needs_the_setting() -> None:
     """decode.flattened_topics says what the message does not."""
     row = message(b'{"id":1,"name":"x"}', topic="flat.app.t")
     decoded = Decoder(["flat\\..*"]).decode(row).record
-    assert (decoded.op, decoded.after, decoded.table) == ("row", b'{"id":1,"name":"x"}', "flat.app.t")
+    assert (decoded.op, decoded.after, decoded.table) == (
+        "row",
+        b'{"id":1,"name":"x"}',
+        "flat.app.t",
+    )
     with pytest.raises(Undecodable):
         Decoder(["flat"]).decode(row)
 

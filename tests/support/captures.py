@@ -47,7 +47,9 @@ def _message(line: dict[str, object]) -> Message:
 def value(name: str, topic_suffix: str, op: str) -> bytes:
     """The first value of a capture on a topic that ends so, with this op."""
     for message in messages(name):
-        if message.topic.endswith(topic_suffix) and message.value is not None:
-            if f'"op":"{op}"'.encode() in message.value:
-                return message.value
+        if message.topic.endswith(topic_suffix) and f'"op":"{op}"'.encode() in (
+            message.value or b""
+        ):
+            assert message.value is not None
+            return message.value
     raise LookupError((name, topic_suffix, op))

@@ -78,7 +78,9 @@ class SimulatedSource:
                 continue
             start = self.log_range(partition).start
             if position < start:
-                raise OffsetGap(f"{partition}: offset {position} is gone, the log begins at {start}")
+                raise OffsetGap(
+                    f"{partition}: offset {position} is gone, the log begins at {start}"
+                )
             new = [m for m in self.log[partition] if m.offset >= position]
             new = new[: self.batch - len(out)]
             out += new

@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 from cdc_archive.source.message import Message
 
 json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**30), 10**30)
-    | st.floats()
-    | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 """Any JSON value, NaN and infinities, huge integers and lone surrogates (as escapes) included."""
@@ -29,7 +27,12 @@ separators = st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : "), (",\n", 
 def envelopes(draw: st.DrawFn) -> bytes:
     """The text of a change envelope, with members in any order, known and unknown, or missing."""
     members: dict[str, object] = {"op": draw(st.sampled_from("cudrtm"))}
-    source = {"ts_ms": draw(st.integers()), "db": "d", "schema": "s", "table": draw(st.text(max_size=5))}
+    source = {
+        "ts_ms": draw(st.integers()),
+        "db": "d",
+        "schema": "s",
+        "table": draw(st.text(max_size=5)),
+    }
     optional = {
         "before": draw(rows),
         "after": draw(rows),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from support.simulated_source import SimulatedSource
-
 from cdc_archive.archive.format.commit import Commit, Writer
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.reader import ArchiveReader
@@ -25,6 +23,7 @@ from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.limits import Limits
 from cdc_archive.worker.owned import InFlight
 from cdc_archive.worker.worker import Snapshot, Worker
+from support.simulated_source import SimulatedSource
 
 
 class Clock:

@@ -130,7 +130,9 @@ def test_age_counts_from_the_first_record_of_the_batch() -> None:
 
 def test_bytes_commit() -> None:
     """A batch that holds commit_bytes is due."""
-    shop = Workshop(SimulatedSource(changes(50), batch=10), MemoryStore(), Limits(commit_bytes=9000))
+    shop = Workshop(
+        SimulatedSource(changes(50), batch=10), MemoryStore(), Limits(commit_bytes=9000)
+    )
     shop.run()
     assert [(reason, len(commit.range)) for reason, commit in shop.notes.commits] == [
         ("bytes", 10),
@@ -176,7 +178,9 @@ def test_memory_over_budget_commits_the_largest_partition() -> None:
     shop.start()
     shop.worker.step()
     shop.worker.step()
-    assert [(reason, commit.partition) for reason, commit in shop.notes.commits] == [("pressure", 0)]
+    assert [(reason, commit.partition) for reason, commit in shop.notes.commits] == [
+        ("pressure", 0)
+    ]
 
 
 def test_past_the_budget_the_source_is_paused_and_later_resumed() -> None:

@@ -59,7 +59,9 @@ def test_change_records_are_encoded_as_another_library_does(message: Message) ->
     assert encode(record) == by_fastavro(CHANGE, as_avro(record))
 
 
-@given(strategies.messages, st.text(max_size=10), st.text(st.characters(codec="utf-8"), max_size=30))
+@given(
+    strategies.messages, st.text(max_size=10), st.text(st.characters(codec="utf-8"), max_size=30)
+)
 def test_quarantined_messages_are_encoded_as_another_library_does(
     message: Message, reason: str, detail: str
 ) -> None:

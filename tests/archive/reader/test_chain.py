@@ -76,13 +76,17 @@ def test_partitions_are_found_without_listing_their_commits() -> None:
         for one in changes(3)
     ]
     Workshop(SimulatedSource(log), store).run()
-    assert ArchiveReader(store).partitions() == sorted({TopicPartition(m.topic, m.partition) for m in log})
+    assert ArchiveReader(store).partitions() == sorted(
+        {TopicPartition(m.topic, m.partition) for m in log}
+    )
 
 
 def test_an_altered_commit_breaks_the_chain() -> None:
     """Its successor holds another hash."""
     key = commit_key(P0, 1)
-    store = altered(an_archive(), key, lambda data: data.replace(b'"name":"test"', b'"name":"tesT"'))
+    store = altered(
+        an_archive(), key, lambda data: data.replace(b'"name":"test"', b'"name":"tesT"')
+    )
     with pytest.raises(ArchiveDamaged, match=r"000000000002\.json: its predecessor"):
         archived(store)
 

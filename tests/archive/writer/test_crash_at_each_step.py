@@ -90,10 +90,10 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("prefix", "nth", "after"), [s[1:] for s in STEPS], ids=[s[0] for s in STEPS])
-def test_a_crash_at_this_step_leaves_each_offset_once(
-    prefix: str, nth: int, after: bool
-) -> None:
+@pytest.mark.parametrize(
+    ("prefix", "nth", "after"), [s[1:] for s in STEPS], ids=[s[0] for s in STEPS]
+)
+def test_a_crash_at_this_step_leaves_each_offset_once(prefix: str, nth: int, after: bool) -> None:
     """The next worker finds the head and goes on; orphans are not seen."""
     store = MemoryStore()
     with pytest.raises(Crash):
@@ -125,7 +125,9 @@ def test_the_same_range_makes_the_same_files() -> None:
     store = MemoryStore()
     with pytest.raises(Crash):
         Workshop(
-            SimulatedSource(log(), batch=5), CrashingStore(store, "commits/", 1, after=False), LIMITS
+            SimulatedSource(log(), batch=5),
+            CrashingStore(store, "commits/", 1, after=False),
+            LIMITS,
         ).run()
     before = {stat.key for stat in store.list("changes/")}
     Workshop(SimulatedSource(log(), batch=5), store, LIMITS).run()

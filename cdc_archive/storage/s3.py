@@ -1,0 +1,249 @@
+"""An object store in an S3 bucket (AWS, MinIO, versitygw and others) by boto3.
+
+botocore's own retries are off: a retried create whose first try succeeded would come back as "there
+already", and lie. Retrying is a wrapper's work (storage/retry.py), which can look at what is there.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
+)
+
+from cdc_archive.errors import (
+    BucketMissing,
+    CdcArchiveError,
+    ObjectMissing,
+    StateUnknown,
+    StoreBusy,
+    StoreDenied,
+    StoreUnreachable,
+    StoreUnsafe,
+)
+from cdc_archive.storage.object_store import ObjectStat
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_NO_BUCKET: Final = frozenset({"NoSuchBucket"})
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+_DENIED: Final = frozenset(
+    {
+        "403",
+        "401",
+        "AccessDenied",
+        "AllAccessDisabled",
+        "AccountProblem",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "XAdminInvalidAccessKey",
+    }
+)
+_THROTTLED: Final = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"})
+_HTTP_SERVER_ERROR: Final = 500
+
+
+class S3Options(NamedTuple):
+    """How to reach S3; what is None is left to boto3's own chain (profile, role, environment)."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
+    path_style: bool = False
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 60.0
+    max_connections: int = 16
+
+    def __repr__(self) -> str:
+        return f"S3Options(endpoint_url={self.endpoint_url!r}, region={self.region!r}, ...)"
+
+
+def client(options: S3Options) -> S3Client:
+    """A boto3 client that makes each request once."""
+    config = Config(
+        connect_timeout=options.connect_timeout_s,
+        read_timeout=options.read_timeout_s,
+        max_pool_connections=options.max_connections,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        s3={"addressing_style": "path" if options.path_style else "auto"},
+        user_agent_extra="cdc-archive",
+    )
+    session = boto3.session.Session(
+        aws_access_key_id=options.access_key_id,
+        aws_secret_access_key=options.secret_access_key,
+        aws_session_token=options.session_token,
+        region_name=options.region,
+    )
+    return session.client("s3", endpoint_url=options.endpoint_url, config=config)
+
+
+class S3Store:
+    """Objects under a prefix of a bucket.
+
+    Args:
+        s3: a client made by `client`.
+        bucket: its name; never created here.
+        prefix: root of the archive in the bucket, "" or a path; a slash is added if it lacks one.
+        sse: server-side encryption: `none` (the bucket's default), `AES256` or `aws:kms`.
+        kms_key_id: key for `aws:kms`; None: the bucket's or account's default key.
+    """
+
+    def __init__(
+        self,
+        s3: S3Client,
+        bucket: str,
+        prefix: str = "",
+        *,
+        sse: str = "none",
+        kms_key_id: str | None = None,
+    ) -> None:
+        self._s3: Any = s3
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._encryption: dict[str, str] = {}
+        if sse != "none":
+            self._encryption["ServerSideEncryption"] = sse
+        if kms_key_id is not None:
+            self._encryption["SSEKMSKeyId"] = kms_key_id
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See the port. The SHA-256 is sent along, so the store refuses what was garbled."""
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + key,
+                Body=data,
+                IfNoneMatch="*",
+                ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
+                **self._encryption,
+            )
+        except ClientError as error:
+            if _code(error) in _TAKEN:
+                return False
+            raise self._told(error, key, writing=True) from None
+        except BotoCoreError as error:
+            raise self._broken(error, key, writing=True) from None
+        return True
+
+    def get(self, key: str) -> bytes:
+        """See the port."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            data: bytes = answer["Body"].read()
+        except ClientError as error:
+            raise self._told(error, key) from None
+        except BotoCoreError as error:
+            raise self._broken(error, key) from None
+        if len(data) != answer["ContentLength"]:
+            raise StoreBusy(f"{self._where(key)}: the answer broke off after {len(data)} bytes")
+        return data
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """See the port."""
+        try:
+            found = self._s3.head_object(Bucket=self._bucket, Key=self._prefix + key)
+        except ClientError as error:
+            told = self._told(error, key)
+            if isinstance(told, ObjectMissing):
+                return None
+            raise told from None
+        except BotoCoreError as error:
+            raise self._broken(error, key) from None
+        return ObjectStat(key, found["ContentLength"], found["LastModified"].timestamp())
+
+    def list(self, prefix: str, start_after: str = "") -> Iterator[ObjectStat]:
+        """See the port. One request for each 1,000 objects."""
+        arguments = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
+        if start_after:
+            arguments["StartAfter"] = self._prefix + start_after
+        try:
+            for page in self._s3.get_paginator("list_objects_v2").paginate(**arguments):
+                for found in page.get("Contents", ()):
+                    yield ObjectStat(
+                        found["Key"].removeprefix(self._prefix),
+                        found["Size"],
+                        found["LastModified"].timestamp(),
+                    )
+        except ClientError as error:
+            raise self._told(error, prefix) from None
+        except BotoCoreError as error:
+            raise self._broken(error, prefix) from None
+
+    def check(self) -> None:
+        """See the port."""
+        try:
+            self._s3.head_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            if _code(error) in _MISSING | _NO_BUCKET:
+                raise self._no_bucket() from None
+            raise self._told(error, "") from None
+        except BotoCoreError as error:
+            told = self._broken(error, "")
+            raise (StoreUnreachable(told.what) if isinstance(told, StoreBusy) else told) from None
+
+    def close(self) -> None:
+        """See the port."""
+        self._s3.close()
+
+    def _told(self, error: ClientError, key: str, *, writing: bool = False) -> CdcArchiveError:
+        code = _code(error)
+        where = f"{self._where(key)}: {code}"
+        if code in _NO_BUCKET:
+            return self._no_bucket()
+        if code in _MISSING:
+            return ObjectMissing(f"{self._where(key)}: no such object")
+        if code in _DENIED:
+            return StoreDenied(
+                where,
+                f"{StoreDenied.default_action} It needs s3:GetObject, s3:PutObject and "
+                "s3:ListBucket (without the last, a missing object looks like a denied one).",
+            )
+        if code == "NotImplemented" and writing:
+            return StoreUnsafe(f"{where}: the store does not know conditional writes")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _THROTTLED or status == 503:  # noqa: PLR2004  # Service Unavailable: not done
+            return StoreBusy(where)
+        if status >= _HTTP_SERVER_ERROR:
+            return StateUnknown(where) if writing else StoreBusy(where)
+        message = error.response.get("Error", {}).get("Message", "")
+        return StoreUnreachable(f"{where}: {message}", "The store does not take such a request.")
+
+    def _broken(self, error: BotoCoreError, key: str, *, writing: bool = False) -> CdcArchiveError:
+        what = f"{self._where(key)}: {type(error).__name__}"
+        if isinstance(error, NoCredentialsError | PartialCredentialsError):
+            return StoreDenied(f"{what}: no credentials were found")
+        if isinstance(error, SSLError):
+            return StoreUnreachable(what, "Check store.endpoint_url and the certificate it shows.")
+        never_sent = EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError
+        if isinstance(error, never_sent) or not writing:
+            return StoreBusy(what)
+        return StateUnknown(what)
+
+    def _no_bucket(self) -> BucketMissing:
+        return BucketMissing(f"the bucket {self._bucket} does not exist")
+
+    def _where(self, key: str) -> str:
+        return f"s3://{self._bucket}/{self._prefix}{key}"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
