@@ -1,0 +1,307 @@
+"""A member of a Kafka consumer group by kafka-python, the default client.
+
+kafka-python 3 runs its I/O and the group's heartbeat on a thread of its own and calls rebalance
+listeners there, while `poll` waits. Ours does I/O itself, so each call is done on a third thread
+and awaited: heartbeats go on, and `poll` stays blocked, so nothing of ours runs beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
+from kafka import errors as kafka_errors
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
+from cdc_archive.source.message import NO_TIMESTAMP, Message
+from cdc_archive.source.missing_topics import refuse_missing
+from cdc_archive.source.options import KafkaOptions
+from cdc_archive.source.out_of_range import out_of_range
+from cdc_archive.source.reachable import overheard, require_reachable
+from cdc_archive.source.source import AssignmentListener
+
+_log = logging.getLogger(__name__)
+
+_ASSIGNORS: Final = {
+    "cooperative-sticky": CooperativeStickyAssignor,
+    "range": RangePartitionAssignor,
+    "roundrobin": RoundRobinPartitionAssignor,
+    "sticky": StickyPartitionAssignor,
+}
+_DENIED: Final = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
+    kafka_errors.IllegalSaslStateError,
+)
+_ANSWER_MS: Final = 10_000
+_CLOSE_MS: Final = 5_000
+
+
+class KafkaSource:
+    """See the port, source/source.py.
+
+    Args:
+        options: how to reach the cluster and what to read.
+    """
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
+        self._consumer: Any = None
+        self._bridge: _Bridge | None = None
+        self._hints: dict[KafkaPartition, OffsetAndMetadata] = {}
+
+    def open(self, listener: AssignmentListener) -> None:
+        """See the port."""
+        options = self._options
+        require_reachable(options.bootstrap_servers, options.connect_timeout_s)
+        with overheard("kafka") as heard:
+            try:
+                self._subscribe(listener)
+            except (kafka_errors.KafkaError, OSError, ValueError) as error:
+                causes = [one for one in heard if isinstance(one, (*_DENIED, ssl.SSLError))]
+                raise self._told(causes[-1] if causes else error) from None
+
+    def _subscribe(self, listener: AssignmentListener) -> None:
+        options = self._options
+        self._consumer = KafkaConsumer(**_settings(options))
+        self._consumer.bootstrap(timeout_ms=options.connect_timeout_s * 1000)
+        refuse_missing(options.topics, self._consumer.topics())
+        self._bridge = _Bridge(self._consumer, listener)
+        if options.topic_pattern is None:
+            self._consumer.subscribe(topics=options.topics, listener=self._bridge)
+        else:
+            pattern = f"^(?:{options.topic_pattern})$"
+            self._tell_if_nothing_matches(pattern)
+            self._consumer.subscribe(pattern=pattern, listener=self._bridge)
+
+    def _tell_if_nothing_matches(self, pattern: str) -> None:
+        if not any(re.match(pattern, topic) for topic in self._consumer.topics()):
+            _log.warning("no topic matches kafka.topic_pattern yet: %s", pattern)
+
+    def poll(self, timeout_s: float) -> Sequence[Message]:
+        """See the port."""
+        try:
+            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+        except kafka_errors.OffsetOutOfRangeError as error:
+            ((partition, offset),) = list(error.args[0].items())[:1]
+            ours = TopicPartition(*partition)
+            raise out_of_range(ours, offset, self.log_range(ours)) from None
+        except kafka_errors.LogTruncationError as error:
+            raise OffsetGap(
+                f"the log was cut back: {error}",
+                "The topic was made anew or lost data; see `cdc-archive gap --help`.",
+            ) from None
+        except kafka_errors.KafkaError as error:
+            if isinstance(error.__cause__, CdcArchiveError):
+                raise error.__cause__ from None
+            if isinstance(error, kafka_errors.RetriableError):
+                _log.warning("poll failed, trying again: %r", error)
+                return ()
+            raise self._told(error) from None
+        return [_message(record) for records in found.values() for record in records]
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """See the port. A partition that is being given up is left alone."""
+        theirs = KafkaPartition(*partition)
+        if theirs in self._consumer.assignment():
+            self._consumer.seek(theirs, offset)
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """See the port."""
+        self._consumer.pause(*self._assigned(partitions))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """See the port."""
+        self._consumer.resume(*self._assigned(partitions))
+
+    def _assigned(self, partitions: Iterable[TopicPartition]) -> list[KafkaPartition]:
+        assigned = self._consumer.assignment()
+        wanted = (KafkaPartition(*partition) for partition in partitions)
+        return [partition for partition in wanted if partition in assigned]
+
+    def log_range(self, partition: TopicPartition) -> OffsetRange:
+        """See the port."""
+        theirs = KafkaPartition(*partition)
+        try:
+            first = self._consumer.beginning_offsets([theirs], timeout_ms=_ANSWER_MS)[theirs]
+            end = self._consumer.end_offsets([theirs], timeout_ms=_ANSWER_MS)[theirs]
+        except kafka_errors.KafkaError as error:
+            raise self._told(error) from None
+        return OffsetRange(first, end)
+
+    def lag(self, partition: TopicPartition) -> int | None:
+        """See the port."""
+        theirs = KafkaPartition(*partition)
+        if theirs not in self._consumer.assignment():
+            return None
+        try:
+            end = self._consumer.highwater(theirs)
+            position = self._consumer.position(theirs, timeout_ms=_ANSWER_MS)
+        except kafka_errors.KafkaError:
+            return None
+        return None if end is None or position is None else max(0, end - position)
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """See the port."""
+        theirs = {
+            KafkaPartition(*partition): OffsetAndMetadata(offset, "", -1)
+            for partition, offset in offsets.items()
+        }
+        self._hints |= theirs
+        try:
+            self._consumer.commit_async(theirs, callback=_tell_failed_hint)
+        except kafka_errors.KafkaError as error:
+            _log.warning("committing offsets to Kafka failed (a hint only): %r", error)
+
+    @property
+    def exhausted(self) -> bool:
+        """See the port: a broker's log never ends."""
+        return False
+
+    def close(self) -> None:
+        """See the port."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is None:
+            return
+        if self._bridge is not None:
+            self._bridge.closed = True
+        try:
+            hints = {p: o for p, o in self._hints.items() if p in consumer.assignment()}
+            if hints:
+                consumer.commit(hints, timeout_ms=_CLOSE_MS)
+        except kafka_errors.KafkaError as error:
+            _log.warning("committing offsets to Kafka failed (a hint only): %r", error)
+        try:
+            consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+        except kafka_errors.KafkaError as error:
+            _log.warning("leaving the group failed: %r", error)
+
+    def _told(self, error: BaseException) -> CdcArchiveError:
+        servers = self._options.servers
+        if isinstance(error.__cause__, CdcArchiveError):
+            return error.__cause__
+        if isinstance(error, _DENIED):
+            return SourceDenied(f"Kafka at {servers} refused access: {_short(error)}")
+        if isinstance(error, ssl.SSLError | kafka_errors.KafkaConfigurationError | ValueError):
+            return SourceDenied(f"Kafka at {servers}: {_short(error)}")
+        return SourceUnreachable(f"Kafka at {servers} does not answer: {_short(error)}")
+
+
+class _Bridge(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the library is untyped
+    """Passes the client's rebalance calls on to our listener, off its I/O thread."""
+
+    def __init__(self, consumer: Any, listener: AssignmentListener) -> None:
+        self._consumer = consumer
+        self._listener = listener
+        self.closed = False
+
+    async def on_partitions_assigned(self, assigned: set[KafkaPartition]) -> None:
+        ours = _ours(assigned)
+
+        def assign() -> None:
+            starts = self._listener.on_assigned(ours)
+            missing = [KafkaPartition(*p) for p in ours if p not in starts]
+            if missing:
+                first = self._consumer.beginning_offsets(missing, timeout_ms=_ANSWER_MS)
+                for partition, offset in first.items():
+                    self._consumer.seek(partition, offset)
+            for partition, offset in starts.items():
+                self._consumer.seek(KafkaPartition(*partition), offset)
+
+        await self._aside(assign)
+
+    async def on_partitions_revoked(self, revoked: set[KafkaPartition]) -> None:
+        await self._aside(lambda: self._listener.on_revoked(_ours(revoked)))
+
+    async def on_partitions_lost(self, lost: set[KafkaPartition]) -> None:
+        await self._aside(lambda: self._listener.on_lost(_ours(lost)))
+
+    async def _aside(self, work: Callable[[], None]) -> None:
+        if self.closed:
+            return
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  # raised again below
+                failed.append(error)
+
+        thread = threading.Thread(target=run, name="cdc-archive-rebalance")
+        thread.start()
+        while thread.is_alive():
+            await self._consumer._net.sleep(0.01)  # noqa: SLF001  # the only loop there is
+        if failed:
+            raise failed[0]
+
+
+def _ours(partitions: set[KafkaPartition]) -> list[TopicPartition]:
+    return sorted(TopicPartition(*partition) for partition in partitions)
+
+
+def _message(record: Any) -> Message:
+    kind = NO_TIMESTAMP if record.timestamp_type is None else record.timestamp_type
+    timestamp = -1 if record.timestamp is None else record.timestamp
+    return Message(
+        record.topic,
+        record.partition,
+        record.offset,
+        timestamp,
+        kind,
+        record.key,
+        record.value,
+        tuple(record.headers or ()),
+    )
+
+
+def _tell_failed_hint(offsets: object, response: object) -> None:
+    if isinstance(response, Exception):
+        _log.warning("committing offsets to Kafka failed (a hint only): %r", response)
+
+
+def _short(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0] or type(error).__name__
+
+
+def _settings(options: KafkaOptions) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "bootstrap_servers": list(options.bootstrap_servers),
+        "group_id": options.group_id,
+        "group_instance_id": options.group_instance_id,
+        "client_id": options.client_id,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "allow_auto_create_topics": False,
+        "isolation_level": options.isolation_level,
+        "partition_assignment_strategy": [_ASSIGNORS[options.assignment]],
+        "session_timeout_ms": options.session_timeout_ms,
+        "max_poll_interval_ms": options.max_poll_interval_ms,
+        "metadata_max_age_ms": options.metadata_max_age_ms,
+        "fetch_max_bytes": options.fetch_max_bytes,
+        "max_partition_fetch_bytes": options.max_partition_fetch_bytes,
+        "max_poll_records": options.max_poll_records,
+        "bootstrap_timeout_ms": options.connect_timeout_s * 1000,
+        "metrics_enabled": False,
+        "security_protocol": options.security_protocol,
+        "sasl_mechanism": options.sasl_mechanism,
+        "sasl_plain_username": options.sasl_username,
+        "sasl_plain_password": options.sasl_password,
+        "ssl_cafile": options.ssl_ca_file,
+        "ssl_certfile": options.ssl_cert_file,
+        "ssl_keyfile": options.ssl_key_file,
+        "ssl_password": options.ssl_key_password,
+        "api_version": options.api_version,
+    }
+    return settings

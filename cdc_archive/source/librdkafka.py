@@ -1,0 +1,262 @@
+"""A member of a Kafka consumer group by confluent-kafka (librdkafka): a third of the CPU.
+
+Optional: `pip install 'cdc-archive[librdkafka]'`. Rebalance callbacks run inside `poll`, on the
+polling thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.errors import CdcArchiveError, SourceDenied, SourceUnreachable
+from cdc_archive.source.message import NO_TIMESTAMP, Message
+from cdc_archive.source.missing_topics import refuse_missing
+from cdc_archive.source.options import KafkaOptions
+from cdc_archive.source.out_of_range import out_of_range
+from cdc_archive.source.source import AssignmentListener
+
+_log = logging.getLogger(__name__)
+
+_DENIED: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,  # noqa: SLF001  # librdkafka's names for local errors
+        KafkaError._SSL,  # noqa: SLF001
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+_GONE: Final = frozenset(
+    {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001
+)
+_ANSWER_S: Final = 10.0
+
+
+class LibrdkafkaSource:
+    """See the port, source/source.py.
+
+    Args:
+        options: how to reach the cluster and what to read.
+    """
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
+        self._consumer: Any = None
+        self._denied: KafkaError | None = None
+        self._positions: dict[TopicPartition, int] = {}
+
+    def open(self, listener: AssignmentListener) -> None:
+        """See the port."""
+        options = self._options
+        self._listener = listener
+        try:
+            self._consumer = Consumer(_settings(options) | {"error_cb": self._on_error})
+            metadata = self._consumer.list_topics(timeout=options.connect_timeout_s)
+        except KafkaException as error:
+            raise self._told(error.args[0]) from None
+        refuse_missing(options.topics, metadata.topics)
+        topics = list(options.topics) or [f"^(?:{options.topic_pattern})$"]
+        self._consumer.subscribe(
+            topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
+
+    @property
+    def _cooperative(self) -> bool:
+        return self._options.assignment == "cooperative-sticky"
+
+    def _assigned(self, consumer: Any, partitions: list[KafkaPartition]) -> None:
+        ours = sorted(TopicPartition(p.topic, p.partition) for p in partitions)
+        starts = dict(self._listener.on_assigned(ours)) if ours else {}
+        for partition in ours:
+            if partition not in starts:
+                starts[partition] = self.log_range(partition).start
+        self._positions |= starts
+        theirs = [KafkaPartition(*partition, offset) for partition, offset in starts.items()]
+        if self._cooperative:
+            consumer.incremental_assign(theirs)
+        else:
+            consumer.assign(theirs)
+
+    def _revoked(self, consumer: Any, partitions: list[KafkaPartition]) -> None:
+        self._give_up(consumer, partitions, self._listener.on_revoked)
+
+    def _lost(self, consumer: Any, partitions: list[KafkaPartition]) -> None:
+        self._give_up(consumer, partitions, self._listener.on_lost)
+
+    def _give_up(self, consumer: Any, partitions: list[KafkaPartition], tell: Any) -> None:
+        ours = sorted(TopicPartition(p.topic, p.partition) for p in partitions)
+        try:
+            tell(ours)
+        finally:
+            for partition in ours:
+                self._positions.pop(partition, None)
+            if self._cooperative:
+                consumer.incremental_unassign(partitions)
+            else:
+                consumer.unassign()
+
+    def poll(self, timeout_s: float) -> Sequence[Message]:
+        """See the port."""
+        try:
+            found = self._consumer.consume(self._options.max_poll_records, timeout_s)
+        except KafkaException as error:
+            raise self._told(error.args[0]) from None
+        if self._denied is not None:
+            raise self._told(self._denied)
+        messages = []
+        for record in found:
+            problem = record.error()
+            if problem is not None:
+                self._tell(problem, record)
+                continue
+            message = _message(record)
+            self._positions[TopicPartition(message.topic, message.partition)] = message.offset + 1
+            messages.append(message)
+        return messages
+
+    def _tell(self, error: KafkaError, record: Any) -> None:
+        if error.code() in _GONE:
+            partition = TopicPartition(record.topic(), record.partition())
+            wanted = self._positions.get(partition, record.offset())
+            raise out_of_range(partition, wanted, self.log_range(partition))
+        if error.fatal() or error.code() in _DENIED:
+            raise self._told(error)
+        _log.warning("poll failed, trying again: %s", error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in _DENIED:
+            self._denied = error
+        _log.warning("librdkafka: %s", error)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """See the port. A partition that is being given up is left alone."""
+        if partition in self._positions:
+            self._positions[partition] = offset
+            self._consumer.seek(KafkaPartition(*partition, offset))
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """See the port."""
+        self._consumer.pause(self._owned(partitions))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """See the port."""
+        self._consumer.resume(self._owned(partitions))
+
+    def _owned(self, partitions: Iterable[TopicPartition]) -> list[KafkaPartition]:
+        return [KafkaPartition(*one) for one in partitions if one in self._positions]
+
+    def log_range(self, partition: TopicPartition) -> OffsetRange:
+        """See the port."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(
+                KafkaPartition(*partition), timeout=_ANSWER_S
+            )
+        except KafkaException as error:
+            raise self._told(error.args[0]) from None
+        return OffsetRange(low, high)
+
+    def lag(self, partition: TopicPartition) -> int | None:
+        """See the port."""
+        position = self._positions.get(partition)
+        if position is None:
+            return None
+        try:
+            _, end = self._consumer.get_watermark_offsets(KafkaPartition(*partition), cached=True)
+        except KafkaException:
+            return None
+        return None if end < 0 else max(0, end - position)
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """See the port."""
+        theirs = [KafkaPartition(*partition, offset) for partition, offset in offsets.items()]
+        try:
+            self._consumer.commit(offsets=theirs, asynchronous=True)
+        except KafkaException as error:
+            _log.warning("committing offsets to Kafka failed (a hint only): %s", error)
+
+    @property
+    def exhausted(self) -> bool:
+        """See the port: a broker's log never ends."""
+        return False
+
+    def close(self) -> None:
+        """See the port."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            self._listener = _Deaf()
+            consumer.close()
+
+    def _told(self, error: KafkaError) -> CdcArchiveError:
+        servers = self._options.servers
+        known = self._denied or error
+        if known.code() in _DENIED:
+            return SourceDenied(f"Kafka at {servers} refused access: {known.str()}")
+        return SourceUnreachable(f"Kafka at {servers} does not answer: {error.str()}")
+
+
+class _Deaf:
+    """Hears nothing: on closing, everything that should be committed has been."""
+
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return {}
+
+    def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        pass
+
+    def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        pass
+
+
+def _message(record: Any) -> Message:
+    kind, timestamp = record.timestamp()
+    return Message(
+        record.topic(),
+        record.partition(),
+        record.offset(),
+        timestamp,
+        kind - 1 if kind else NO_TIMESTAMP,
+        record.key(),
+        record.value(),
+        tuple(record.headers() or ()),
+    )
+
+
+def _settings(options: KafkaOptions) -> dict[str, Any]:
+    settings = {
+        "bootstrap.servers": ",".join(options.bootstrap_servers),
+        "group.id": options.group_id,
+        "group.instance.id": options.group_instance_id,
+        "client.id": options.client_id,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "allow.auto.create.topics": False,
+        "isolation.level": options.isolation_level,
+        "partition.assignment.strategy": options.assignment,
+        "session.timeout.ms": options.session_timeout_ms,
+        "max.poll.interval.ms": options.max_poll_interval_ms,
+        "topic.metadata.refresh.interval.ms": options.metadata_max_age_ms,
+        "metadata.max.age.ms": options.metadata_max_age_ms,
+        "fetch.max.bytes": options.fetch_max_bytes,
+        "max.partition.fetch.bytes": options.max_partition_fetch_bytes,
+        "fetch.queue.backoff.ms": 5,  # the default of 1,000 costs two thirds of the wall time
+        "queued.max.messages.kbytes": 65_536,
+        "security.protocol": options.security_protocol,
+        "sasl.mechanism": options.sasl_mechanism,
+        "sasl.username": options.sasl_username,
+        "sasl.password": options.sasl_password,
+        "ssl.ca.location": options.ssl_ca_file,
+        "ssl.certificate.location": options.ssl_cert_file,
+        "ssl.key.location": options.ssl_key_file,
+        "ssl.key.password": options.ssl_key_password,
+        "logger": _log,
+    }
+    return {name: value for name, value in settings.items() if value is not None}

@@ -1,0 +1,53 @@
+"""Whether any broker of a bootstrap list can be reached, and why a client could not get in."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from cdc_archive.errors import SourceUnreachable
+
+
+def require_reachable(servers: Sequence[str], timeout_s: float) -> None:
+    """Open and close one TCP connection to the first server that takes it.
+
+    Raises:
+        SourceUnreachable: none did within the time; says what became of each.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        failures = []
+        for server in servers:
+            host, _, port = server.rpartition(":")
+            try:
+                with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s):
+                    return
+            except ValueError:
+                failures.append(f"{server}: not of the form host:port")
+            except OSError as error:
+                failures.append(f"{server}: {error.strerror or error}")
+        if time.monotonic() + 1 > deadline:
+            raise SourceUnreachable(f"no Kafka broker can be reached ({'; '.join(failures)})")
+        time.sleep(0.5)
+
+
+@contextmanager
+def overheard(logger: str) -> Iterator[list[BaseException]]:
+    """The exceptions that a client only logs while it tries to connect."""
+    heard: list[BaseException] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            arguments = record.args if isinstance(record.args, tuple) else ()
+            heard.extend(one for one in arguments if isinstance(one, BaseException))
+
+    ear = Ear(level=logging.WARNING)
+    log = logging.getLogger(logger)
+    log.addHandler(ear)
+    try:
+        yield heard
+    finally:
+        log.removeHandler(ear)
