@@ -63,7 +63,7 @@ class LibrdkafkaSource:
         except KafkaException as error:
             raise self._told(error.args[0]) from None
         refuse_missing(options.topics, metadata.topics)
-        topics = list(options.topics) or [f"^(?:{options.topic_pattern})$"]
+        topics = list(options.topics) or [f"^({options.topic_pattern})$"]
         self._consumer.subscribe(
             topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )

@@ -180,38 +180,6 @@ def test_an_empty_poll_returns_in_time(broker: MockBroker, make: Make) -> None:
     assert time.monotonic() - start < 2
 
 
-def test_topics_that_match_the_pattern_are_read(broker: MockBroker, make: Make) -> None:
-    """Those that exist, and those that come later; the pattern must match the whole name."""
-    prefix = f"p{secrets.token_hex(3)}"
-    first = broker.topic(name=f"{prefix}.a")
-    broker.topic(name=f"{prefix}.a.not")
-    source = make(topic_pattern=f"{prefix}\\.[ab]", metadata_max_age_ms=500)
-    listener = opened(source)
-    poll_until(lambda found: len(listener.owned) == PARTITIONS, source)
-    later = broker.topic(name=f"{prefix}.b")
-    poll_until(lambda found: len(listener.owned) == 2 * PARTITIONS, source)
-    assert {one.topic for one in listener.owned} == {first, later}
-
-
-@pytest.mark.parametrize("assignment", ["cooperative-sticky", "range"])
-def test_members_of_a_group_share_and_hand_over(
-    broker: MockBroker, make: Make, assignment: str
-) -> None:
-    """Each partition has one owner; a revoke comes before the other member's assignment."""
-    topic, group = broker.topic(), f"g-{secrets.token_hex(4)}"
-    first = make(topic, group_id=group, assignment=assignment)
-    one = opened(first)
-    poll_until(lambda found: len(one.owned) == 4, first)
-    second = make(topic, group_id=group, assignment=assignment)
-    other = opened(second)
-    poll_until(lambda found: len(one.owned) == len(other.owned) == 2, first, second)
-    assert not one.owned & other.owned
-    revoked = {p for what, partitions in one.heard if what == "revoked" for p in partitions}
-    assert other.owned <= revoked
-    second.close()
-    poll_until(lambda found: len(one.owned) == 4, first, seconds=30)
-
-
 def test_a_listeners_error_comes_out_of_poll(broker: MockBroker, make: Make) -> None:
     """It does not vanish in the client."""
 

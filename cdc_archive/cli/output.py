@@ -1,0 +1,54 @@
+"""What commands print: tables for people, JSON for programs. Data to stdout, messages to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console: colours and boxes on a terminal, plain text elsewhere."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 200
+    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """A table on stdout; numbers to the right."""
+    rows = [list(row) for row in rows]
+    shown = Table(
+        title=title, title_justify="left", box=None if not sys.stdout.isatty() else _box()
+    )
+    for index, name in enumerate(columns):
+        numeric = any(isinstance(row[index], int) for row in rows)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row))
+    console().print(shown)
+
+
+def _box() -> Any:
+    from rich import box
+
+    return box.SIMPLE_HEAD
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def json_line(value: object) -> None:
+    """One JSON value on a line of stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def say(text: str) -> None:
+    """A message to the person, on stderr."""
+    console(stderr=True).print(text, markup=False)
