@@ -96,7 +96,7 @@ def _unexpected(error: Exception, verbose: bool) -> int:
     else:
         name = type(error).__name__
         click.echo(
-            f"error: {name}: {error}\n  This is a bug. Run `cdc-archive --verbose ...` and report it.",
+            f"error: {name}: {error}\n  This is a bug: please report what `--verbose` shows.",
             err=True,
         )
     return 1

@@ -55,6 +55,7 @@ class Worker:
         monotonic: seconds.
         poll_s: longest wait for messages, seconds.
         stop_deadline_s: how long a graceful stop may take, seconds.
+        tell_every_s: how often the watcher is told how things stand, seconds.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Worker:
         *,
         poll_s: float,
         stop_deadline_s: float,
+        tell_every_s: float = 0.0,
     ) -> None:
         self._source = source
         self._assignment = assignment
@@ -77,6 +79,8 @@ class Worker:
         self._monotonic = monotonic
         self._poll_s = poll_s
         self._stop_deadline_s = stop_deadline_s
+        self._tell_every_s = tell_every_s
+        self._told_at = -tell_every_s
         self._paused = False
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -103,7 +107,9 @@ class Worker:
             if reason is not None:
                 self._checkpoint.start(owned, reason)
         self._relieve()
-        self._watcher.stepped(self.snapshot())
+        if self._monotonic() - self._told_at >= self._tell_every_s:
+            self._told_at = self._monotonic()
+            self._watcher.stepped(self.snapshot())
 
     def _take(self, messages: Sequence[Message]) -> None:
         now = self._monotonic()

@@ -1,0 +1,55 @@
+"""An archived record as a JSON value for people and scripts to look at.
+
+Keys, headers and images are shown as JSON where they are JSON, else as text, else as base64 in an
+object `{"base64": ...}`. For the exact bytes read the files; this view converts numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from cdc_archive.changelog.record import ArchivedRecord
+from cdc_archive.source.message import CREATE_TIME, LOG_APPEND_TIME
+
+_TIMES = {CREATE_TIME: "create", LOG_APPEND_TIME: "log_append"}
+
+
+def view(archived: ArchivedRecord) -> dict[str, Any]:
+    """The record with its provenance; members that the message lacks are left out."""
+    record = archived.record
+    shown: dict[str, Any] = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp,
+        "timestamp_type": _TIMES.get(record.timestamp_type, "none"),
+        "op": record.op,
+        "event_time_us": record.event_time_us,
+        "hour_source": record.hour_source,
+        "table": record.table,
+        "headers": [[name, value_view(value)] for name, value in record.headers],
+        "key": value_view(record.key),
+    }
+    for name in ("before", "after", "source", "transaction"):
+        part = getattr(record, name)
+        if part is not None:
+            shown[name] = value_view(part)
+    if record.envelope is not None:
+        shown["envelope"] = value_view(record.envelope)
+    return shown | {"file": archived.file, "commit": archived.sequence}
+
+
+def value_view(data: bytes | None) -> Any:
+    """JSON, text or base64, whichever fits first; None stays None."""
+    if data is None:
+        return None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,46 @@
+"""`cdc-archive cat`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from cdc_archive.archive.reader import as_json, find
+from cdc_archive.archive.reader.window import Window, microseconds
+from cdc_archive.cli import output, wiring
+from cdc_archive.config import load
+
+
+@click.command()
+@click.option("--table", help="Only this table (the whole name, or * and ? as wildcards).")
+@click.option("--topic", help="Only this topic (wildcards too).")
+@click.option("--file", "key", help="Only this data file (its key, as `ls --by file` shows it).")
+@click.option("--from", "start", type=click.DateTime(), help="Event time from, UTC.")
+@click.option("--to", "end", type=click.DateTime(), help="Event time before, UTC.")
+@click.option("--offset", type=int, help="Only this offset (with --topic).")
+@click.option(
+    "--follow-key",
+    metavar="JSON",
+    help="""Only the row with this key, for example '{"id":7}', through changes of its key.""",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many records.")
+@click.pass_obj
+def command(
+    config: Path | None,
+    table: str | None,
+    topic: str | None,
+    key: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    offset: int | None,
+    follow_key: str | None,
+    limit: int | None,
+) -> None:
+    """Print archived records as JSON lines, in offset order within each topic partition."""
+    reader = wiring.open_reader(load.from_process(config, ("store",)).settings)
+    window = Window(microseconds(start), microseconds(end))
+    wanted = find.Wanted(table, topic, key, window, offset, follow_key)
+    for archived in find.records(reader, wanted, limit):
+        output.json_line(as_json.view(archived))

@@ -1,0 +1,194 @@
+"""Puts the program together from settings. The only module that names concrete parts."""
+
+from __future__ import annotations
+
+import socket
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from re import compile as pattern
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from cdc_archive import __version__
+from cdc_archive.archive.format.archive_info import PROGRAM
+from cdc_archive.archive.format.commit import Writer
+from cdc_archive.archive.reader import chain
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.writer import root
+from cdc_archive.archive.writer.batch import Batch
+from cdc_archive.archive.writer.committer import Committer, RunAll, one_by_one
+from cdc_archive.archive.writer.open_file import FileFormat
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
+from cdc_archive.decode.decoder import Decoder
+from cdc_archive.errors import ConfigInvalid
+from cdc_archive.source.options import KafkaOptions
+from cdc_archive.source.recorded import RecordedSource
+from cdc_archive.source.source import Source
+from cdc_archive.storage.object_store import ObjectStore
+from cdc_archive.storage.retry import Patience, RetryingStore
+from cdc_archive.worker.assignment import Assignment
+from cdc_archive.worker.background import Background
+from cdc_archive.worker.checkpoint import Checkpoint
+from cdc_archive.worker.limits import Limits
+from cdc_archive.worker.observed import Observed
+from cdc_archive.worker.worker import Worker
+
+
+def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
+    """The store that `store.url` names, with patience."""
+    store = settings.store
+    assert store is not None
+    inner = _s3(store) if store.is_s3 else _local(store)
+    return RetryingStore(inner, Patience(store.retry_seconds, on_retry=on_retry))
+
+
+def _s3(store: StoreSettings) -> ObjectStore:
+    from cdc_archive.storage.s3 import S3Options, S3Store, client
+
+    url = urlsplit(store.url)
+    options = S3Options(
+        store.endpoint_url,
+        store.region,
+        store.access_key_id,
+        _open(store.secret_access_key),
+        _open(store.session_token),
+        store.path_style,
+        store.connect_timeout_seconds,
+        store.read_timeout_seconds,
+        store.max_connections,
+    )
+    try:
+        made = client(options)
+    except ValueError as error:
+        raise ConfigInvalid(f"store.endpoint_url or store.region is wrong: {error}") from None
+    return S3Store(made, url.netloc, url.path, sse=store.sse, kms_key_id=store.sse_kms_key_id)
+
+
+def _local(store: StoreSettings) -> ObjectStore:
+    from cdc_archive.storage.local import LocalStore
+
+    path = store.url
+    return LocalStore(Path(unquote(path.removeprefix("file://")) if "://" in path else path))
+
+
+def open_reader(settings: Settings) -> ArchiveReader:
+    """The archive, open for reading."""
+    store = open_store(settings)
+    store.check()
+    return ArchiveReader(store)
+
+
+def kafka_source(kafka: KafkaSettings) -> Source:
+    """The client that `kafka.client` names."""
+    options = KafkaOptions(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=kafka.group_id,
+        topics=kafka.topics,
+        topic_pattern=kafka.topic_pattern,
+        client_id=kafka.client_id,
+        group_instance_id=kafka.group_instance_id,
+        security_protocol=kafka.security_protocol,
+        sasl_mechanism=kafka.sasl_mechanism,
+        sasl_username=kafka.sasl_username,
+        sasl_password=_open(kafka.sasl_password),
+        ssl_ca_file=kafka.ssl_ca_file,
+        ssl_cert_file=kafka.ssl_cert_file,
+        ssl_key_file=kafka.ssl_key_file,
+        ssl_key_password=_open(kafka.ssl_key_password),
+        assignment=kafka.assignment,
+        isolation_level=kafka.isolation_level,
+        session_timeout_ms=kafka.session_timeout_ms,
+        max_poll_interval_ms=kafka.max_poll_interval_ms,
+        metadata_max_age_ms=kafka.metadata_max_age_ms,
+        fetch_max_bytes=kafka.fetch_max_bytes,
+        max_partition_fetch_bytes=kafka.max_partition_fetch_bytes,
+        max_poll_records=kafka.max_poll_records,
+        connect_timeout_s=kafka.connect_timeout_seconds,
+        api_version=kafka.api_version,
+    )
+    if kafka.client == "kafka-python":
+        from cdc_archive.source.kafka import KafkaSource
+
+        return KafkaSource(options)
+    try:
+        from cdc_archive.source.librdkafka import LibrdkafkaSource
+    except ImportError:
+        raise ConfigInvalid(
+            "kafka.client is librdkafka, but confluent-kafka is not installed",
+            "Run: pip install 'cdc-archive[librdkafka]'",
+        ) from None
+    return LibrdkafkaSource(options)
+
+
+def recorded_source(paths: Sequence[Path]) -> Source:
+    """Topic dumps."""
+    return RecordedSource(paths)
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def limits(settings: Settings) -> Limits:
+    """When to commit."""
+    archive = settings.archive
+    return Limits(
+        archive.commit_bytes,
+        archive.commit_records,
+        archive.commit_age_seconds,
+        archive.hour_grace_seconds,
+        archive.memory_budget_bytes,
+    )
+
+
+def writer_name() -> Writer:
+    """Who this process is, for the commits that it makes."""
+    return Writer(PROGRAM, __version__, f"{socket.gethostname()}/{uuid.uuid4().hex[:12]}")
+
+
+def committer(store: ObjectStore, run_all: RunAll = one_by_one) -> tuple[Committer, str]:
+    """What writes commits to the archive in `store`, created if need be; and the archive's id."""
+    info = root.open_or_create(store, time.time, lambda: uuid.uuid4().hex)
+    return Committer(store, info.id, writer_name(), time.time, run_all), info.id
+
+
+def worker(settings: Settings, source: Source, store: ObjectStore, observed: Observed) -> Worker:
+    """A worker, ready to run."""
+    threads = settings.worker.upload_threads
+    commits, uploads = Background(threads, "commit"), Background(threads, "upload")
+    writes, archive = committer(store, uploads.run_all)
+    open_batch = _batches(settings)
+
+    def read_head(partition: TopicPartition) -> chain.Head | None:
+        return chain.head(store, archive, partition)
+
+    checkpoint = Checkpoint(source, writes, read_head, commits.submit, observed, time.monotonic)
+    deadline = settings.worker.shutdown_deadline_seconds
+    assignment = Assignment(source, checkpoint, read_head, open_batch, time.monotonic, deadline)
+    return Worker(
+        source,
+        assignment,
+        checkpoint,
+        limits(settings),
+        observed,
+        time.monotonic,
+        poll_s=settings.worker.poll_seconds,
+        stop_deadline_s=deadline,
+        tell_every_s=0.5,
+    )
+
+
+def _batches(settings: Settings) -> Callable[[TopicPartition, int], Batch]:
+    decode = Decoder(settings.decode.flattened_topics).decode
+    form = FileFormat(settings.archive.codec, settings.archive.block_bytes)
+    skipped = [pattern(text) for text in settings.decode.skip_topics]
+
+    def open_batch(partition: TopicPartition, start: int) -> Batch:
+        skip = any(one.fullmatch(partition.topic) for one in skipped)
+        return Batch(partition, start, decode, form, skip=skip)
+
+    return open_batch
