@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window
 from cdc_archive.changelog.record import ArchivedRecord
+from cdc_archive.decode.images import key_value
 from cdc_archive.errors import NothingFound
 
 NEW_KEY: Final = "__debezium.newkey"
@@ -79,22 +80,9 @@ class _Follow:
             self._keys = [key]
 
     def is_it(self, archived: ArchivedRecord) -> bool:
-        if payload(archived.record.key) not in self._keys:
+        if key_value(archived.record.key) not in self._keys:
             return False
         for name, value in archived.record.headers:
-            if name == NEW_KEY and (new := payload(value)) not in self._keys:
+            if name == NEW_KEY and (new := key_value(value)) not in self._keys:
                 self._keys.append(new)
         return True
-
-
-def payload(key: bytes | None) -> Any:
-    """A key as a JSON value, without Connect's schema around it; the text if it is no JSON."""
-    if key is None:
-        return None
-    try:
-        value = json.loads(key)
-    except ValueError:
-        return key.decode("utf-8", "replace")
-    if isinstance(value, dict) and value.keys() == {"schema", "payload"}:
-        return value["payload"]
-    return value

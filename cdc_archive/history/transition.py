@@ -1,0 +1,53 @@
+"""A row's step from one version to the next, with what proves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from cdc_archive.decode.images import Row
+from cdc_archive.history.position import Change
+
+Proof = Literal["exact", "reconstructed", "key_only", "unknown", "none"]
+EXACT: Final = "exact"
+"""The message carried the whole before image."""
+RECONSTRUCTED: Final = "reconstructed"
+"""The before image is the previous version in the archive."""
+KEY_ONLY: Final = "key_only"
+"""Only the key is evidence: Debezium invents the rest under REPLICA IDENTITY DEFAULT."""
+UNKNOWN: Final = "unknown"
+"""The archive first sees the row here."""
+NOT_APPLICABLE: Final = "none"
+"""A created row has no version before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of one row.
+
+    `key` is the row's key as canonical JSON text, None for a table without a key. `changed` holds
+    the columns that provably differ, None if the version before is unknown. `unknown_columns` were
+    not touched and their value is not in the archive (an out-of-line value).
+    """
+
+    op: Literal["create", "update", "delete"]
+    table: str
+    key: str | None
+    before: Row | None
+    after: Row | None
+    before_proof: Proof
+    changed: frozenset[str] | None
+    unknown_columns: frozenset[str]
+    change: Change
+
+    @property
+    def row(self) -> Row:
+        """The version after, or the last one of a deleted row."""
+        return self.after if self.after is not None else self.before or {}
+
+
+def changed_columns(before: Row | None, after: Row | None) -> frozenset[str] | None:
+    """Columns of `after` whose value in `before` is another; a column that is new counts if set."""
+    if before is None or after is None:
+        return None
+    return frozenset(name for name, value in after.items() if before.get(name) != value)

@@ -1,0 +1,76 @@
+"""Audit events as JSON lines, and their evidence as JSON lines beside them, in the same order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from cdc_archive.audit.build import AuditEvent
+from cdc_archive.errors import Stop
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class JsonLines:
+    """See the port. A file appears under its name only when it is complete.
+
+    Args:
+        out: the events' file, or an open stream.
+        evidence: the file of {id, where from, how far proven}; None: not written.
+
+    Raises:
+        Stop: a file cannot be written.
+    """
+
+    def __init__(self, out: Path | BinaryIO, evidence: Path | None = None) -> None:
+        self._out = _Lines(out)
+        self._evidence = None if evidence is None else _Lines(evidence)
+
+    def write(self, event: AuditEvent) -> None:
+        """See the port."""
+        self._out.write(_encode(event.event))
+        if self._evidence is not None:
+            self._evidence.write(_encode(event.evidence))
+
+    def close(self) -> None:
+        """See the port."""
+        if self._evidence is not None:
+            self._evidence.close()
+        self._out.close()
+
+    def abort(self) -> None:
+        """See the port."""
+        self._out.abort()
+        if self._evidence is not None:
+            self._evidence.abort()
+
+
+class _Lines:
+    def __init__(self, out: Path | BinaryIO) -> None:
+        self._path = out if isinstance(out, Path) else None
+        if isinstance(out, Path):
+            self._temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+            try:
+                self._file: BinaryIO = self._temporary.open("wb")
+            except OSError as error:
+                raise Stop(f"{out} cannot be written: {error.strerror}") from None
+        else:
+            self._file = out
+
+    def write(self, line: bytes) -> None:
+        self._file.write(line + b"\n")
+
+    def close(self) -> None:
+        self._file.flush()
+        if self._path is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.replace(self._path)
+
+    def abort(self) -> None:
+        if self._path is not None:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
