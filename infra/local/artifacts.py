@@ -1,0 +1,140 @@
+"""What the stack is made of, fetched once from the package registries by their ordinary clients."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+VERSIONS_FILE = Path(__file__).parent.parent / "versions.env"
+_POSTGRES_BIN = Path("/usr/lib/postgresql")
+
+
+class StackError(Exception):
+    """A part of the stack cannot be had or does not start; says what, with the end of its log."""
+
+
+def versions() -> dict[str, str]:
+    """The pinned versions by name."""
+    lines = VERSIONS_FILE.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def cache() -> Path:
+    """Where artifacts are kept between runs: $STACK_CACHE or ~/.cache/cdc-archive-stack."""
+    given = os.environ.get("STACK_CACHE")
+    return Path(given) if given else Path.home() / ".cache" / "cdc-archive-stack"
+
+
+def kafka_jars() -> Path:
+    """A folder with the jars of the broker and of Kafka Connect."""
+    pinned = versions()
+    folder = cache() / f"kafka-{pinned['KAFKA_VERSION']}"
+    if not _complete(folder):
+        pom = _pom(
+            ("org.apache.kafka", "kafka_2.13", pinned["KAFKA_VERSION"]),
+            ("org.apache.kafka", "connect-runtime", pinned["KAFKA_VERSION"]),
+            ("org.apache.kafka", "connect-json", pinned["KAFKA_VERSION"]),
+            ("org.slf4j", "slf4j-simple", pinned["SLF4J_VERSION"]),
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pom.xml").write_text(pom)
+        _run(
+            "mvn",
+            "-q",
+            "-B",
+            "-f",
+            folder / "pom.xml",
+            "dependency:copy-dependencies",
+            f"-DoutputDirectory={folder}",
+        )
+        _mark(folder)
+    return folder
+
+
+def debezium_plugins() -> Path:
+    """A plugin path with Debezium's PostgreSQL connector."""
+    version = versions()["DEBEZIUM_VERSION"]
+    folder = cache() / f"debezium-{version}"
+    if not _complete(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _run(
+            "mvn",
+            "-q",
+            "-B",
+            "dependency:unpack",
+            f"-DoutputDirectory={folder}",
+            f"-Dartifact=io.debezium:debezium-connector-postgres:{version}:tar.gz:plugin",
+        )
+        _mark(folder)
+    return folder
+
+
+def versitygw() -> Path:
+    """The S3 server's program, built from its source."""
+    version = versions()["VERSITYGW_VERSION"]
+    folder = cache() / f"versitygw-{version}"
+    if not _complete(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _run(
+            "go",
+            "install",
+            f"github.com/versity/versitygw/cmd/versitygw@{version}",
+            GOBIN=str(folder),
+        )
+        _mark(folder)
+    return folder / "versitygw"
+
+
+def postgres_bin() -> Path:
+    """The folder of PostgreSQL's programs; installed by apt if it is not there."""
+    version = versions()["POSTGRES_VERSION"]
+    folder = _POSTGRES_BIN / version / "bin"
+    if not (folder / "postgres").exists():
+        if os.geteuid() != 0:
+            raise StackError(
+                f"PostgreSQL {version} is missing: apt-get install postgresql-{version}"
+            )
+        quietly = ("-y", "-q", "--no-install-recommends")
+        package = f"postgresql-{version}"
+        _run("apt-get", "update", "-q")
+        _run("apt-get", "install", *quietly, package, DEBIAN_FRONTEND="noninteractive")
+    return folder
+
+
+def _pom(*artifacts: tuple[str, str, str]) -> str:
+    dependencies = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId>"
+        f"<version>{version}</version></dependency>"
+        for group, name, version in artifacts
+    )
+    return (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>local</groupId><artifactId>stack</artifactId><version>1</version>"
+        f"<dependencies>{dependencies}</dependencies></project>"
+    )
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / ".complete").exists()
+
+
+def _mark(folder: Path) -> None:
+    (folder / ".complete").touch()
+
+
+def _run(*command: str | Path, **environment: str) -> None:
+    program = str(command[0])
+    if shutil.which(program) is None:
+        raise StackError(f"{program} is needed and not installed")
+    done = subprocess.run(
+        [str(part) for part in command],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        told = (done.stdout + done.stderr).strip().splitlines()[-15:]
+        raise StackError("\n".join([f"failed: {' '.join(map(str, command))}", *told]))

@@ -1,0 +1,126 @@
+"""The real servers of infra/local, for tests: start them, speak to them, stop single parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from infra.local import __main__ as stack_command
+from infra.local import parts
+from infra.local.processes import StateFolder
+
+CONNECTOR = Path(parts.__file__).parent / "debezium-postgres.json"
+
+
+@dataclass
+class RealStack:
+    """A running stack."""
+
+    state: StateFolder
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, folder: Path) -> RealStack:
+        """Bring everything up."""
+        state = StateFolder(folder)
+        stack_command.up(state, [*parts.PARTS])
+        return cls(state, stack_command.settings(state))
+
+    def stop(self) -> None:
+        """Bring everything down and remove its data."""
+        stack_command.down(self.state, [*parts.PARTS])
+        stack_command.purge(self.state)
+
+    @property
+    def kafka(self) -> str:
+        """The broker's address."""
+        return f"127.0.0.1:{self.state.port('kafka')}"
+
+    def psql(self, sql: str) -> str:
+        """Run SQL."""
+        return parts.psql(self.state, sql)
+
+    def s3(self) -> Any:
+        """A plain boto3 client: not ours."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.environment["CDC_ARCHIVE_STORE__ENDPOINT_URL"],
+            aws_access_key_id=parts.ACCESS_KEY,
+            aws_secret_access_key=parts.SECRET_KEY,
+            region_name="us-east-1",
+        )
+
+    def register(self, name: str, **changes: str) -> None:
+        """Start a Debezium connector and wait until it streams."""
+        config = json.loads(CONNECTOR.read_text())
+        config |= {
+            "database.port": str(self.state.port("postgres")),
+            "database.dbname": parts.DATABASE,
+            "slot.name": f"slot_{name}",
+            "topic.prefix": name,
+        }
+        self._connect("POST", "/connectors", {"name": name, "config": config | changes})
+        slot = f"SELECT active FROM pg_replication_slots WHERE slot_name = 'slot_{name}'"
+        wait_until(lambda: self.psql(slot) == "t", f"{name} to stream")
+
+    def unregister(self, name: str) -> None:
+        """Stop a connector."""
+        self._connect("DELETE", f"/connectors/{name}")
+
+    def _connect(self, method: str, path: str, body: object = None) -> None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.state.port('connect')}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=30).close()
+
+    def cli(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run `cdc-archive` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "cdc_archive", *arguments],
+            env=self._env(settings),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def worker(self, log: Path, **settings: str) -> subprocess.Popen[bytes]:
+        """Start `cdc-archive worker`."""
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "cdc_archive", "worker"],
+                env=self._env({"CDC_ARCHIVE_WORKER__HTTP_PORT": "0"} | settings),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _env(self, settings: dict[str, str]) -> dict[str, str]:
+        return os.environ | self.environment | settings
+
+
+def wait_until(done: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Ask again and again."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.2)
+
+
+def stop_gracefully(process: subprocess.Popen[bytes]) -> int:
+    """SIGTERM; the exit code."""
+    process.send_signal(signal.SIGTERM)
+    return process.wait(60)
