@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from re import compile as pattern
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -37,6 +38,9 @@ from cdc_archive.worker.limits import Limits
 from cdc_archive.worker.observed import Observed
 from cdc_archive.worker.worker import Worker
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
 
 def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
     """The store that `store.url` names, with patience."""
@@ -47,9 +51,21 @@ def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) 
 
 
 def _s3(store: StoreSettings) -> ObjectStore:
-    from cdc_archive.storage.s3 import S3Options, S3Store, client
+    from cdc_archive.storage.s3 import S3Store
 
-    url = urlsplit(store.url)
+    url, key = urlsplit(store.url), store.sse_kms_key_id
+    return S3Store(_client(store), url.netloc, url.path, sse=store.sse, kms_key_id=key)
+
+
+def s3_client(settings: Settings) -> S3Client:
+    """The plain client of `store.url`."""
+    assert settings.store is not None
+    return _client(settings.store)
+
+
+def _client(store: StoreSettings) -> S3Client:
+    from cdc_archive.storage.s3 import S3Options, client
+
     options = S3Options(
         store.endpoint_url,
         store.region,
@@ -62,10 +78,9 @@ def _s3(store: StoreSettings) -> ObjectStore:
         store.max_connections,
     )
     try:
-        made = client(options)
+        return client(options)
     except ValueError as error:
         raise ConfigInvalid(f"store.endpoint_url or store.region is wrong: {error}") from None
-    return S3Store(made, url.netloc, url.path, sse=store.sse, kms_key_id=store.sse_kms_key_id)
 
 
 def _local(store: StoreSettings) -> ObjectStore:

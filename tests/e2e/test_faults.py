@@ -111,6 +111,7 @@ def test_aborted_transactions_are_not_archived_and_their_offsets_are_accounted_f
         producer.begin_transaction()
         for m in range(3):
             producer.produce(topic, change(after={"n": n, "m": m}))
+        producer.flush()
         (producer.commit_transaction if commit else producer.abort_transaction)(20)
     worker = stack.worker(tmp_path / "log", **settings(topic, client))
     wait_until(lambda: _archived(stack, topic) == 6, "6 messages")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 import pytest
 from support.real_stack import RealStack
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.e2e
 class TestRealS3Store(StoreContract):
     """versitygw."""
 
-    @pytest.fixture(scope="class")
-    def s3(self, stack: RealStack):  # noqa: ANN201
+    @pytest.fixture
+    def store(self, stack: RealStack) -> Iterator[ObjectStore]:
         options = S3Options(
             endpoint_url=stack.environment["CDC_ARCHIVE_STORE__ENDPOINT_URL"],
             region="us-east-1",
@@ -28,9 +29,5 @@ class TestRealS3Store(StoreContract):
             path_style=True,
         )
         made = client(options)
-        yield made
+        yield S3Store(made, parts.BUCKET, f"contract/{secrets.token_hex(6)}")
         made.close()
-
-    @pytest.fixture
-    def store(self, s3) -> ObjectStore:  # noqa: ANN001
-        return S3Store(s3, parts.BUCKET, f"contract/{secrets.token_hex(6)}")
