@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cdc_archive.config.settings import SECTIONS, Settings
+from cdc_archive.config.settings import SECTIONS, Section, Settings
 from cdc_archive.errors import ConfigInvalid
 
 PREFIX: Final = "CDC_ARCHIVE_"
@@ -68,20 +68,40 @@ def load(path: Path | None, environ: Mapping[str, str], need: Iterable[str]) -> 
     Raises:
         ConfigInvalid: lists every fault.
     """
-    given = _gather(path, environ)
-    for section in need:
-        given.values.setdefault(section, {})
-    if "kafka" in given.values and not given.values["kafka"].keys() & {"topics", "topic_pattern"}:
-        given.faults.append(Fault("kafka.topics", "is not set, nor is kafka.topic_pattern"))
-    known = {name: values for name, values in given.values.items() if name in SECTIONS}
+    given, needed = _gather(path, environ), frozenset(need)
+    sections = {
+        name: made
+        for name in SECTIONS
+        if (name in needed or name in given.values)
+        and (made := _section(given, name, needed=name in needed)) is not None
+    }
     settings: Settings | None = None
-    try:
-        settings = Settings.model_validate(known)
-    except ValidationError as error:
-        given.faults += [_fault(detail) for detail in error.errors(include_url=False)]
-    if given.faults or settings is None:
+    if not given.faults:
+        try:
+            settings = Settings(**sections)  # type: ignore[arg-type]
+        except ValidationError as error:
+            given.faults += [_fault("", detail) for detail in error.errors(include_url=False)]
+    if settings is None:
         raise ConfigInvalid(_tell(given), "Run `cdc-archive config example` for all settings.")
     return Loaded(settings, given.origins, given.file if given.file_exists else None)
+
+
+def _section(given: _Given, name: str, *, needed: bool) -> Section | None:
+    """A checked section. What is missing in one that the command does not need is no fault."""
+    values = given.values.get(name, {})
+    faults: list[Fault] = []
+    missing: list[Fault] = []
+    if name == "kafka" and not values.keys() & {"topics", "topic_pattern"}:
+        missing.append(Fault("kafka.topics", "is not set, nor is kafka.topic_pattern"))
+    try:
+        made = SECTIONS[name].model_validate(values)
+    except ValidationError as error:
+        made = None
+        for detail in error.errors(include_url=False):
+            kind = missing if detail["type"] == "missing" else faults
+            kind.append(_fault(name, detail))
+    given.faults += faults + (missing if needed else [])
+    return None if missing else made
 
 
 def _gather(path: Path | None, environ: Mapping[str, str]) -> _Given:
@@ -146,14 +166,14 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def _fault(detail: Any) -> Fault:
+def _fault(section: str, detail: Any) -> Fault:
     """From pydantic's words to ours, without the value: it may be a secret."""
-    place = [str(part) for part in detail["loc"]]
-    setting = ".".join(place[:2]) or "(all)"
+    place = [part for part in (section, *map(str, detail["loc"][:1])) if part]
+    setting = ".".join(place) or "(all)"
     if detail["type"] == "missing":
         return Fault(setting, "is not set")
     wrong = detail["msg"].removeprefix("Value error, ")
-    return Fault(setting, wrong if len(place) < 2 else f"is wrong: {wrong}")  # noqa: PLR2004
+    return Fault(setting, f"is wrong: {wrong}" if detail["loc"] else wrong)
 
 
 def _tell(given: _Given) -> str:

@@ -61,6 +61,8 @@ class KafkaSource:
         self._consumer: Any = None
         self._bridge: _Bridge | None = None
         self._hints: dict[KafkaPartition, OffsetAndMetadata] = {}
+        self._told_hints: dict[KafkaPartition, OffsetAndMetadata] = {}
+        self._telling = False
 
     def open(self, listener: AssignmentListener) -> None:
         """See the port."""
@@ -92,6 +94,7 @@ class KafkaSource:
 
     def poll(self, timeout_s: float) -> Sequence[Message]:
         """See the port."""
+        self._tell_hints()
         try:
             found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         except kafka_errors.OffsetOutOfRangeError as error:
@@ -154,16 +157,31 @@ class KafkaSource:
         return None if end is None or position is None else max(0, end - position)
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """See the port."""
-        theirs = {
-            KafkaPartition(*partition): OffsetAndMetadata(offset, "", -1)
-            for partition, offset in offsets.items()
+        """See the port. Told with the next poll, all partitions in one request."""
+        for partition, offset in offsets.items():
+            self._hints[KafkaPartition(*partition)] = OffsetAndMetadata(offset, "", -1)
+
+    def _tell_hints(self) -> None:
+        assigned = self._consumer.assignment()
+        news = {
+            partition: offset
+            for partition, offset in self._hints.items()
+            if partition in assigned and self._told_hints.get(partition) != offset
         }
-        self._hints |= theirs
-        try:
-            self._consumer.commit_async(theirs, callback=_tell_failed_hint)
-        except kafka_errors.KafkaError as error:
-            _log.warning("committing offsets to Kafka failed (a hint only): %r", error)
+        if news and not self._telling:
+            self._telling = True
+            self._told_hints |= news
+            try:
+                self._consumer.commit_async(news, callback=self._hints_told)
+            except kafka_errors.KafkaError as error:
+                self._hints_told(news, error)
+
+    def _hints_told(self, offsets: dict[KafkaPartition, OffsetAndMetadata], answer: object) -> None:
+        self._telling = False
+        if isinstance(answer, Exception):
+            for partition in offsets:
+                self._told_hints.pop(partition, None)
+            _log.warning("committing offsets to Kafka failed (a hint only): %r", answer)
 
     @property
     def exhausted(self) -> bool:
@@ -264,11 +282,6 @@ def _message(record: Any) -> Message:
         record.value,
         tuple(record.headers or ()),
     )
-
-
-def _tell_failed_hint(offsets: object, response: object) -> None:
-    if isinstance(response, Exception):
-        _log.warning("committing offsets to Kafka failed (a hint only): %r", response)
 
 
 def _short(error: BaseException) -> str:

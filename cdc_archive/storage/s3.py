@@ -189,12 +189,10 @@ class S3Store:
             raise self._broken(error, prefix) from None
 
     def check(self) -> None:
-        """See the port."""
+        """See the port. A listing, for the answer to a HEAD cannot say what is wrong."""
         try:
-            self._s3.head_bucket(Bucket=self._bucket)
+            self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
         except ClientError as error:
-            if _code(error) in _MISSING | _NO_BUCKET:
-                raise self._no_bucket() from None
             raise self._told(error, "") from None
         except BotoCoreError as error:
             told = self._broken(error, "")

@@ -1,0 +1,48 @@
+# `make demo` and `make test` need Python 3.11+ only; each makes its own .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint e2e up down clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(BIN)/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check 'pip>=25.1'
+
+$(VENV)/.demo: $(BIN)/pip pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(BIN)/pip pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[librdkafka,demo]' --group dev
+	touch $@
+
+demo: $(VENV)/.demo ## Play the incident and its recovery, in this process
+	@$(BIN)/cdc-archive demo
+
+test: $(VENV)/.dev ## All tests that need nothing but Python
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Style, types, and the rooms' imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --strict infra
+	$(BIN)/lint-imports
+
+e2e: $(VENV)/.dev ## Tests with real Kafka, Debezium, PostgreSQL, S3 (needs Java 17, Maven, Go)
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+up: ## Start the real stack; `python3 -m infra.local env` tells how to reach it
+	$(PYTHON) -m infra.local up
+
+down: ## Stop the real stack and remove its data
+	$(PYTHON) -m infra.local down --purge
+
+clean: ## Remove what make made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,110 @@
+"""A mapping is checked whole before anything is replayed, and each rule says what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.replayed import OPENAI, replayed
+from support.row_changes import row_change
+
+from cdc_archive import schema_files
+from cdc_archive.audit import mapping
+from cdc_archive.errors import MappingInvalid
+
+PLAIN = "{type: 'session', session: {user: {id: @}}}"
+ACTOR = f'[actor]\nupdate = ["by"]\ntemplate = "@"\nplain = "{PLAIN}"\n'
+RULE = '[[rule]]\ntype = "x.updated"\ntables = ["t"]\non = "update"\nid = "row.id"\n'
+GOOD = f'name = "mine"\n{ACTOR}{RULE}'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (GOOD.replace('id = "row.id"', ""), "rule 1 (x.updated): id is missing"),
+        (GOOD.replace('on = "update"', 'on = "upsert"'), "rule 1 (x.updated): on"),
+        (GOOD + 'wen = "x"', "rule 1 (x.updated): wen is unknown; did you mean when?"),
+        (GOOD + 'when = "row."', "rule 1 (x.updated): when: not a JMESPath expression"),
+        (GOOD + 'when = "!before.a"', "write `!(a.b)`"),
+        (GOOD.replace('name = "mine"', ""), "name is missing"),
+        (GOOD.replace("[[rule]]", "[[rules]]"), "rule is missing"),
+        ("not toml", "is not a TOML file"),
+    ],
+)
+def test_faults_are_told_by_rule(text: str, says: str) -> None:
+    """With the file's name."""
+    with pytest.raises(MappingInvalid, match=r"mine\.toml") as caught:
+        mapping.parse(text, "mine.toml")
+    assert says in str(caught.value)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """Two rules, two faults."""
+    with pytest.raises(MappingInvalid, match="has 2 faults"):
+        mapping.parse(GOOD.replace('id = "row.id"', "") + RULE + "wen = 1", "mine.toml")
+
+
+def test_the_default_mapping_knows_the_incidents_types() -> None:
+    """The 18 that were lost, and project.archived."""
+    lost = {
+        *(f"api_key.{what}" for what in ("created", "updated", "deleted")),
+        *(f"service_account.{what}" for what in ("created", "updated", "deleted")),
+        *(f"invite.{what}" for what in ("sent", "accepted", "deleted")),
+        "organization.updated",
+        *(f"project.{what}" for what in ("created", "updated", "deleted")),
+        *(f"user.{what}" for what in ("added", "updated", "deleted")),
+        *(f"rate_limit.{what}" for what in ("updated", "deleted")),
+    }
+    assert len(lost) == 18
+    assert set(OPENAI.types()) == lost | {"project.archived"}
+    assert mapping.load(Path(schema_files.root() / "mappings/openai.toml")).name == "openai"
+
+
+def own(extra: str = "") -> mapping.Mapping:
+    return mapping.parse(GOOD + extra, "mine.toml")
+
+
+def test_a_stale_actor_is_not_taken_for_this_changes() -> None:
+    """The column names somebody, but this update did not touch it."""
+    log = [
+        row_change(0, "c", None, {"id": "1", "a": 1, "by": "ann"}),
+        row_change(1, "u", None, {"id": "1", "a": 2, "by": "bob"}),
+        row_change(2, "u", None, {"id": "1", "a": 3, "by": "bob"}),
+    ]
+    events, evidence, report = replayed(log, rules=own())
+    assert [event["actor"] for event in events] == [
+        {"type": "session", "session": {"user": {"id": "bob"}}},
+        None,
+    ]
+    assert [one["actor"] for one in evidence] == ["exact", "stale"]
+    assert report.actor_reasons == {"by was not touched by this change": 1}
+
+
+def test_a_stale_actor_is_taken_if_the_mapping_says_so() -> None:
+    """Marked as unverified."""
+    log = [
+        row_change(0, "c", None, {"id": "1", "a": 1, "by": "ann"}),
+        row_change(1, "u", None, {"id": "1", "a": 2, "by": "ann"}),
+    ]
+    rules = mapping.parse(GOOD.replace("[actor]", "[actor]\ntrust_unchanged = true"), "mine.toml")
+    _, evidence, _ = replayed(log, rules=rules)
+    assert [one["actor"] for one in evidence] == ["unverified"]
+
+
+def test_what_cannot_be_proven_is_counted_not_guessed() -> None:
+    """A conditional rule needs the version before."""
+    log = [row_change(0, "u", None, {"id": "1", "a": 2})]
+    events, _, report = replayed(log, rules=own('changed = ["a"]'))
+    assert events == []
+    assert report.unproven.total() == 1
+    assert not report.complete
+
+
+def test_ids_are_the_same_for_the_same_change_only() -> None:
+    """Whatever the offsets under which it was delivered."""
+    first = [row_change(n, "u", {"id": "1", "a": 0}, {"id": "1", "a": n}) for n in range(3)]
+    moved = [one._replace(offset=one.offset + 100) for one in first]
+    ids = [event["id"] for event in replayed(first, rules=own())[0]]
+    assert [event["id"] for event in replayed(moved, rules=own())[0]] == ids
+    assert len(set(ids)) == 3
+    assert all(len(one) == len("audit_log-") + 24 for one in ids)

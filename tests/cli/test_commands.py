@@ -1,0 +1,229 @@
+"""The commands, as a person or a script runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.captures import FOLDER
+
+from cdc_archive.cli import main
+
+ACCEPT = ["gap", "accept", "jp.message", "0", "--reason", "retention", "--by", "ann"]
+CAPTURE = str(FOLDER / "pg_jp.jsonl.gz")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CDC_ARCHIVE_WORKER__LOG_LEVEL", "error")
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive of a capture in a folder, named by the environment."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", str(folder))
+    assert main.run(["import", CAPTURE]) == 0
+    return folder
+
+
+def lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.usefixtures("archive")
+def test_import_can_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the archive has already is not archived again."""
+    capsys.readouterr()
+    assert main.run(["import", CAPTURE]) == 0
+    assert "0 messages archived" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize(
+    ("by", "key", "rows"), [("table", "table", 28), ("partition", "topic", 21), ("file", "key", 28)]
+)
+def test_ls_shows_what_there_is(
+    capsys: pytest.CaptureFixture[str], by: str, key: str, rows: int
+) -> None:
+    """By table, topic partition or file; the records add up."""
+    capsys.readouterr()
+    assert main.run(["ls", "--by", by, "--json"]) == 0
+    shown = lines(capsys.readouterr().out)
+    assert len({row[key] for row in shown}) == len(shown)
+    assert sum(row["records"] for row in shown) == 340
+    assert len(shown) == rows
+
+
+@pytest.mark.usefixtures("archive")
+def test_cat_prints_records_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a table, in offset order, with provenance."""
+    capsys.readouterr()
+    assert main.run(["cat", "--table", "*.api_key"]) == 0
+    shown = lines(capsys.readouterr().out)
+    assert [row["op"] for row in shown] == ["r", "c", "u", "u"]
+    assert shown[2]["after"]["name"] == "k2"
+    assert {"file", "commit", "offset", "headers"} <= shown[0].keys()
+
+
+@pytest.mark.usefixtures("archive")
+def test_cat_follows_a_row_through_a_change_of_its_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """proj_3 becomes proj_3_moved; it is one row."""
+    capsys.readouterr()
+    assert main.run(["cat", "--topic", "*.project", "--follow-key", '{"id":"proj_3"}']) == 0
+    shown = lines(capsys.readouterr().out)
+    assert [row["op"] for row in shown] == ["r", "d", "tombstone", "c"]
+    assert shown[3]["key"] == {"id": "proj_3_moved"}
+
+
+@pytest.mark.usefixtures("archive")
+def test_cat_takes_a_window_and_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    """Half open, in UTC."""
+    capsys.readouterr()
+    assert main.run(["cat", "--from", "2026-11-23T00:00:00", "--limit", "3"]) == 0
+    assert len(lines(capsys.readouterr().out)) == 3
+    assert main.run(["cat", "--to", "2026-11-23T00:00:00"]) == 17
+    assert "no archived record matches" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("archive")
+def test_replay_writes_events_evidence_and_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same bytes to a file and to stdout; a line of evidence for each event."""
+    out, evidence, report = (tmp_path / name for name in ("events", "evidence", "report"))
+    arguments = ["--out", str(out), "--provenance", str(evidence), "--report", str(report)]
+    assert main.run(["replay", *arguments]) == 0
+    assert "audit events from" in capsys.readouterr().err
+    events, proofs = lines(out.read_text()), lines(evidence.read_text())
+    assert [event["id"] for event in events] == [proof["id"] for proof in proofs]
+    assert json.loads(report.read_text())["events_total"] == len(events)
+    assert {"topic", "partition", "offset", "lsn", "transaction", "file", "commit"} <= proofs[
+        0
+    ].keys()
+    assert not list(tmp_path.glob(".events*"))
+    assert main.run(["replay", "--out", str(out)]) == 0
+    assert lines(out.read_text()) == events
+
+
+@pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["replay", "--type", "no.such"], 2, "has no type no.such"),
+        (["replay", "--table", "nothing"], 17, "prove no such event"),
+        (["replay", "--mapping", "missing.toml"], 4, "missing.toml cannot be read"),
+        (["replay", "--out", "no/such/folder/x"], 1, "cannot be written"),
+        (["cat", "--topic", "nothing"], 17, "no archived record"),
+        (["import", "missing.jsonl"], 9, "missing.jsonl cannot be read"),
+        (
+            [
+                "gap",
+                "accept",
+                "jp.message",
+                "0",
+                "--from",
+                "1",
+                "--to",
+                "9",
+                "--reason",
+                "r",
+                "--by",
+                "b",
+            ],
+            2,
+            "ends at 5",
+        ),
+        (["no-such-command"], 2, "No such command"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_its_exit_code(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
+) -> None:
+    """One message on stderr, nothing on stdout."""
+    capsys.readouterr()
+    assert main.run(arguments) == code
+    told = capsys.readouterr()
+    assert says in told.err
+    assert told.out == ""
+
+
+@pytest.mark.usefixtures("archive")
+def test_an_accepted_gap_stands_in_the_chain(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its range; and replay says that it is not complete."""
+    assert main.run([*ACCEPT, "--from", "5", "--to", "9"]) == 0
+    capsys.readouterr()
+    assert main.run(["ls", "--by", "partition", "--json"]) == 0
+    rows = {row["topic"]: row for row in lines(capsys.readouterr().out)}
+    assert (rows["jp.message"]["lost"], rows["jp.message"]["to"]) == (4, 9)
+    assert main.run(["replay"]) == 0
+    assert "lost: jp.message[0] [5, 9): retention" in capsys.readouterr().err
+
+
+def test_an_archive_that_is_not_there_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong store.url must not look like nothing happened."""
+    monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", str(tmp_path))
+    assert main.run(["ls"]) == 14
+    monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", str(tmp_path / "typo"))
+    assert main.run(["ls"]) == 11
+    monkeypatch.delenv("CDC_ARCHIVE_STORE__URL")
+    assert main.run(["ls"]) == 3
+    assert "store.url is not set" in capsys.readouterr().err
+
+
+def test_config_commands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """check, show and example."""
+    assert main.run(["config", "check"]) == 3
+    monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", "/x")
+    assert main.run(["config", "check", "--for", "read"]) == 0
+    assert main.run(["config", "show", "--json"]) == 0
+    rows = {row["setting"]: row for row in lines(capsys.readouterr().out)}
+    assert rows["store.url"]["origin"] == "environment CDC_ARCHIVE_STORE__URL"
+    assert main.run(["config", "show"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    assert main.run(["config", "example"]) == 0
+    assert "[kafka]" in capsys.readouterr().out
+
+
+def test_an_unexpected_error_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The traceback is for those who ask."""
+    monkeypatch.setattr(main.cli, "main", lambda *_, **__: 1 / 0)
+    assert main.run(["ls"]) == 1
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError" in told
+    assert "Traceback" not in told
+    assert main.run(["--verbose", "ls"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_help_waits_for_no_client_library() -> None:
+    """Commands are imported when they run."""
+    script = (
+        "import sys; from cdc_archive.cli import main; main.run(['--help']);"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & "
+        "{'boto3', 'kafka', 'pydantic', 'fastavro', 'rich', 'confluent_kafka'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    for name in main.COMMANDS:
+        assert f"  {name}" in done.stdout
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And can be imported."""
+    assert main.run([name, "--help"]) == 0
+    assert "Usage: cdc-archive" in capsys.readouterr().out
