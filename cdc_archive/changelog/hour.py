@@ -6,6 +6,7 @@ An hour is half open: [hh:00:00.000000, next hour). There is no time zone settin
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 US_PER_HOUR: Final = 3_600_000_000
@@ -51,6 +52,7 @@ class Hour(NamedTuple):
 UNKNOWN_HOUR: Final = Hour("unknown", "unknown")
 
 
+@lru_cache(maxsize=4096)
 def hour_of_index(index: int) -> Hour:
     """The hour that begins `index` hours after 1970."""
     start = _EPOCH + timedelta(hours=index)

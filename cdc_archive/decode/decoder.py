@@ -86,6 +86,14 @@ class Decoder:
         Raises:
             Undecodable: with one of the reasons listed in schemas/ARCHIVE_FORMAT.md, Quarantine.
         """
+        try:
+            return self._decode(message)
+        except Undecodable:
+            raise
+        except Exception as error:
+            raise Undecodable("decoder_failed", f"{type(error).__name__}: {error}") from error
+
+    def _decode(self, message: Message) -> Decoded:
         value = message.value
         if value is None:
             return Decoded(_tombstone(message), None)

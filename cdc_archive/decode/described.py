@@ -46,7 +46,7 @@ def source_block(source: JsonText | None) -> SourceBlock:
         return NO_SOURCE
     try:
         return _decode_source(source)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         loose = scalar(source)
     if not isinstance(loose, dict):
         return NO_SOURCE

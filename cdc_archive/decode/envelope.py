@@ -62,7 +62,7 @@ def quick_parts(payload: bytes) -> tuple[str, Parts] | None:
     """
     try:
         found = _quick.decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     parts = (bytes(found.before), bytes(found.after), bytes(found.source), bytes(found.transaction))
     head = _HEAD % parts

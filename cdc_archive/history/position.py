@@ -1,13 +1,15 @@
 """Where a change stands in its source database, and the order that follows from it. Pure.
 
 Source of the order: within a PostgreSQL stream `source.sequence[0]` (the last commit) rises while
-`lsn` and `txId` go back when transactions overlap; `total_order` counts within a transaction.
+`lsn` and `txId` go back when transactions overlap; `total_order` counts within a transaction. MySQL
+and MariaDB give file and position of the binlog, and `row` for the rows of one statement.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from operator import itemgetter
@@ -20,7 +22,11 @@ _ROWS: Final = ROW_OPS | {OP_UNKNOWN_ROW}
 
 
 class SourcePosition(NamedTuple):
-    """What `source` and `transaction` say; None where they say nothing."""
+    """What `source` and `transaction` say; None where they say nothing.
+
+    `last_commit` is a number that rises from transaction to transaction: the LSN of the commit
+    before, or file and position of the binlog.
+    """
 
     name: str | None
     snapshot: bool
@@ -28,7 +34,7 @@ class SourcePosition(NamedTuple):
     lsn: int | None
     transaction: str | None
     total_order: int | None
-    sequence: str | None
+    row: int | None
 
 
 def position(record: ChangeRecord) -> SourcePosition:
@@ -42,11 +48,11 @@ def position(record: ChangeRecord) -> SourcePosition:
     return SourcePosition(
         source.get("name"),
         source.get("snapshot") not in (None, "false", False),
-        _last_commit(sequence),
+        _last_commit(sequence) if sequence else _binlog(source.get("file"), source.get("pos")),
         source.get("lsn"),
         str(transaction).split(":")[0] if transaction else _text(source.get("txId")),
         block.get("total_order"),
-        sequence,
+        source.get("row"),
     )
 
 
@@ -62,6 +68,13 @@ def _flattened(record: ChangeRecord) -> SourcePosition:
         fields.get("__transaction_total_order"),
         None,
     )
+
+
+def _binlog(file: object, offset: object) -> int | None:
+    number = re.search(r"\d+$", file) if isinstance(file, str) else None
+    if number is None or not isinstance(offset, int):
+        return None
+    return int(number[0]) << 48 | offset
 
 
 def _last_commit(sequence: Any) -> int | None:
@@ -89,9 +102,9 @@ def identity(change: Change) -> bytes | None:
     Never the LSN alone: the rows of one statement, a key change and a TRUNCATE share one.
     """
     where, record = change.position, change.archived.record
-    if where.lsn is None and where.sequence is None:
+    if where.lsn is None and where.last_commit is None:
         return None
-    place = (where.name, where.last_commit, where.lsn, where.transaction, where.total_order)
+    place = where._replace(snapshot=False)
     text = repr((place, record.table, record.op, record.key)).encode()
     return hashlib.blake2b(text + (record.after or b""), digest_size=12).digest()
 
@@ -115,7 +128,8 @@ def _placed(stream: Iterable[ArchivedRecord]) -> Iterator[tuple[tuple[Any, ...],
             continue
         where = position(record)
         if not where.snapshot:
-            own = (record.event_time_us or 0, where.last_commit or 0, where.total_order or 0)
+            within = where.total_order or where.row or 0
+            own = (record.event_time_us or 0, where.last_commit or 0, within)
             latest = max(latest, own)
         tie = (record.topic, record.partition, record.offset)
         yield (*latest, *tie), Change(archived, where)

@@ -53,6 +53,7 @@ def test_the_quick_way_takes_what_debezium_writes() -> None:
         (b'{"op":"c"} {}', "not_json"),
         (b'{"op":"c","after":{"a":"\x01"},"source":{}}', "not_json"),
         (b'{"op":"c","after":\xff}', "invalid_utf8"),
+        (b'{"before":1,"after":1,"source":{},"transaction":1,"op":"\xff"}', "invalid_utf8"),
         (b"[1,2]", "not_an_object"),
         (b"17", "not_an_object"),
         (b'"text"', "not_an_object"),
