@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from rich.table import Table
 def console(*, stderr: bool = False) -> Console:
     """A console: colours and boxes on a terminal, plain text elsewhere."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 200
+    width = max(200, shutil.get_terminal_size().columns)  # a wide table is cut by nobody
     return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 

@@ -1,8 +1,6 @@
 """A member of a Kafka consumer group by kafka-python, the default client.
 
-kafka-python 3 runs its I/O and the group's heartbeat on a thread of its own and calls rebalance
-listeners there, while `poll` waits. Ours does I/O itself, so each call is done on a third thread
-and awaited: heartbeats go on, and `poll` stays blocked, so nothing of ours runs beside it.
+Rebalances reach our listener by kafka_rebalance.py.
 """
 
 from __future__ import annotations
@@ -10,11 +8,10 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata
+from kafka import KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -24,6 +21,7 @@ from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAs
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
+from cdc_archive.source.kafka_rebalance import ANSWER_MS, Bridge
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
@@ -45,7 +43,6 @@ _DENIED: Final = (
     kafka_errors.UnsupportedSaslMechanismError,
     kafka_errors.IllegalSaslStateError,
 )
-_ANSWER_MS: Final = 10_000
 _CLOSE_MS: Final = 5_000
 
 
@@ -59,7 +56,7 @@ class KafkaSource:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._consumer: Any = None
-        self._bridge: _Bridge | None = None
+        self._bridge: Bridge | None = None
         self._hints: dict[KafkaPartition, OffsetAndMetadata] = {}
         self._told_hints: dict[KafkaPartition, OffsetAndMetadata] = {}
         self._telling = False
@@ -80,7 +77,7 @@ class KafkaSource:
         self._consumer = KafkaConsumer(**_settings(options))
         self._consumer.bootstrap(timeout_ms=options.connect_timeout_s * 1000)
         refuse_missing(options.topics, self._consumer.topics())
-        self._bridge = _Bridge(self._consumer, listener)
+        self._bridge = Bridge(self._consumer, listener)
         if options.topic_pattern is None:
             self._consumer.subscribe(topics=options.topics, listener=self._bridge)
         else:
@@ -138,8 +135,8 @@ class KafkaSource:
         """See the port."""
         theirs = KafkaPartition(*partition)
         try:
-            first = self._consumer.beginning_offsets([theirs], timeout_ms=_ANSWER_MS)[theirs]
-            end = self._consumer.end_offsets([theirs], timeout_ms=_ANSWER_MS)[theirs]
+            first = self._consumer.beginning_offsets([theirs], timeout_ms=ANSWER_MS)[theirs]
+            end = self._consumer.end_offsets([theirs], timeout_ms=ANSWER_MS)[theirs]
         except kafka_errors.KafkaError as error:
             raise self._told(error) from None
         return OffsetRange(first, end)
@@ -151,7 +148,7 @@ class KafkaSource:
             return None
         try:
             end = self._consumer.highwater(theirs)
-            position = self._consumer.position(theirs, timeout_ms=_ANSWER_MS)
+            position = self._consumer.position(theirs, timeout_ms=ANSWER_MS)
         except kafka_errors.KafkaError:
             return None
         return None if end is None or position is None else max(0, end - position)
@@ -215,58 +212,6 @@ class KafkaSource:
         if isinstance(error, ssl.SSLError | kafka_errors.KafkaConfigurationError | ValueError):
             return SourceDenied(f"Kafka at {servers}: {_short(error)}")
         return SourceUnreachable(f"Kafka at {servers} does not answer: {_short(error)}")
-
-
-class _Bridge(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the library is untyped
-    """Passes the client's rebalance calls on to our listener, off its I/O thread."""
-
-    def __init__(self, consumer: Any, listener: AssignmentListener) -> None:
-        self._consumer = consumer
-        self._listener = listener
-        self.closed = False
-
-    async def on_partitions_assigned(self, assigned: set[KafkaPartition]) -> None:
-        ours = _ours(assigned)
-
-        def assign() -> None:
-            starts = self._listener.on_assigned(ours)
-            missing = [KafkaPartition(*p) for p in ours if p not in starts]
-            if missing:
-                first = self._consumer.beginning_offsets(missing, timeout_ms=_ANSWER_MS)
-                for partition, offset in first.items():
-                    self._consumer.seek(partition, offset)
-            for partition, offset in starts.items():
-                self._consumer.seek(KafkaPartition(*partition), offset)
-
-        await self._aside(assign)
-
-    async def on_partitions_revoked(self, revoked: set[KafkaPartition]) -> None:
-        await self._aside(lambda: self._listener.on_revoked(_ours(revoked)))
-
-    async def on_partitions_lost(self, lost: set[KafkaPartition]) -> None:
-        await self._aside(lambda: self._listener.on_lost(_ours(lost)))
-
-    async def _aside(self, work: Callable[[], None]) -> None:
-        if self.closed:
-            return
-        failed: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001  # raised again below
-                failed.append(error)
-
-        thread = threading.Thread(target=run, name="cdc-archive-rebalance")
-        thread.start()
-        while thread.is_alive():
-            await self._consumer._net.sleep(0.01)  # noqa: SLF001  # the only loop there is
-        if failed:
-            raise failed[0]
-
-
-def _ours(partitions: set[KafkaPartition]) -> list[TopicPartition]:
-    return sorted(TopicPartition(*partition) for partition in partitions)
 
 
 def _message(record: Any) -> Message:
