@@ -100,7 +100,9 @@ def _section(given: _Given, name: str, *, needed: bool) -> Section | None:
         for detail in error.errors(include_url=False):
             kind = missing if detail["type"] == "missing" else faults
             kind.append(_fault(name, detail))
-    given.faults += faults + (missing if needed else [])
+    told = {fault.setting for fault in given.faults}
+    given.faults += faults
+    given.faults += [fault for fault in missing if needed and fault.setting not in told]
     return None if missing else made
 
 
@@ -145,6 +147,9 @@ def _take_environment(given: _Given, environ: Mapping[str, str]) -> None:
         if name not in variables and f"{section}.{key}" not in _REFUSED:
             near = _near(name, [*variables, FILE_VARIABLE])
             given.faults.append(Fault(name, "is an environment variable of no setting" + near))
+            continue
+        if not environ[name].strip():
+            given.faults.append(Fault(f"{section}.{key}", f"is empty: {name} is set to nothing"))
             continue
         _take(given, section, key, environ[name], f"environment {name}")
 

@@ -49,28 +49,36 @@ class JsonLines:
 
 
 class _Lines:
+    """Lines of one file. A device or a pipe is written to, never replaced."""
+
     def __init__(self, out: Path | BinaryIO) -> None:
-        self._path = out if isinstance(out, Path) else None
-        if isinstance(out, Path):
-            self._temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-            try:
-                self._file: BinaryIO = self._temporary.open("wb")
-            except OSError as error:
-                raise Stop(f"{out} cannot be written: {error.strerror}") from None
-        else:
+        self._target: Path | None = None
+        self._ours = isinstance(out, Path)
+        if not isinstance(out, Path):
             self._file = out
+            return
+        place = out.resolve()
+        if not place.exists() or place.is_file():
+            self._target = place
+            place = self._temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+        try:
+            self._file = place.open("wb")
+        except OSError as error:
+            raise Stop(f"{out} cannot be written: {error.strerror}") from None
 
     def write(self, line: bytes) -> None:
         self._file.write(line + b"\n")
 
     def close(self) -> None:
         self._file.flush()
-        if self._path is not None:
+        if self._target is not None:
             os.fsync(self._file.fileno())
+            self._temporary.replace(self._target)
+        if self._ours:
             self._file.close()
-            self._temporary.replace(self._path)
 
     def abort(self) -> None:
-        if self._path is not None:
+        if self._ours:
             self._file.close()
+        if self._target is not None:
             self._temporary.unlink(missing_ok=True)

@@ -43,6 +43,7 @@ _DENIED: Final = (
     kafka_errors.UnsupportedSaslMechanismError,
     kafka_errors.IllegalSaslStateError,
 )
+_DROPPED: Final = (kafka_errors.KafkaConnectionError,)
 _CLOSE_MS: Final = 5_000
 
 
@@ -70,6 +71,9 @@ class KafkaSource:
                 self._subscribe(listener)
             except (kafka_errors.KafkaError, OSError, ValueError) as error:
                 causes = [one for one in heard if isinstance(one, (*_DENIED, ssl.SSLError))]
+                dropped = [one for one in heard if isinstance(one, _DROPPED)]
+                if dropped and not causes and isinstance(error, kafka_errors.KafkaTimeoutError):
+                    raise self._drops_us() from None
                 raise self._told(causes[-1] if causes else error) from None
 
     def _subscribe(self, listener: AssignmentListener) -> None:
@@ -202,6 +206,12 @@ class KafkaSource:
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
         except kafka_errors.KafkaError as error:
             _log.warning("leaving the group failed: %r", error)
+
+    def _drops_us(self) -> SourceDenied:
+        return SourceDenied(
+            f"Kafka refused access: {self._options.servers} takes connections and drops them",
+            "Check that kafka.security_protocol and kafka.sasl_mechanism are what the port wants.",
+        )
 
     def _told(self, error: BaseException) -> CdcArchiveError:
         servers = self._options.servers

@@ -61,6 +61,8 @@ class LibrdkafkaSource:
             self._consumer = Consumer(_settings(options) | {"error_cb": self._on_error})
             metadata = self._consumer.list_topics(timeout=options.connect_timeout_s)
         except KafkaException as error:
+            if self._consumer is not None:
+                self._consumer.poll(0.1)  # so that the reason is told to error_cb
             raise self._told(error.args[0]) from None
         refuse_missing(options.topics, metadata.topics)
         topics = list(options.topics) or [f"^({options.topic_pattern})$"]

@@ -53,9 +53,10 @@ _DENIED: Final = frozenset(
         "InvalidAccessKeyId",
         "InvalidToken",
         "SignatureDoesNotMatch",
-        "XAdminInvalidAccessKey",
+        "XAdminUserNotFound",
     }
 )
+_DENIED_STATUS: Final = (401, 403)
 _THROTTLED: Final = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"})
 _HTTP_SERVER_ERROR: Final = 500
 
@@ -203,13 +204,13 @@ class S3Store:
         self._s3.close()
 
     def _told(self, error: ClientError, key: str, *, writing: bool = False) -> CdcArchiveError:
-        code = _code(error)
+        code, status = _code(error), _status(error)
         where = f"{self._where(key)}: {code}"
         if code in _NO_BUCKET:
             return self._no_bucket()
         if code in _MISSING:
             return ObjectMissing(f"{self._where(key)}: no such object")
-        if code in _DENIED:
+        if code in _DENIED or status in _DENIED_STATUS:
             return StoreDenied(
                 where,
                 f"{StoreDenied.default_action} It needs s3:GetObject, s3:PutObject and "
@@ -217,7 +218,6 @@ class S3Store:
             )
         if code == "NotImplemented" and writing:
             return StoreUnsafe(f"{where}: the store does not know conditional writes")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _THROTTLED or status == 503:  # noqa: PLR2004  # Service Unavailable: not done
             return StoreBusy(where)
         if status >= _HTTP_SERVER_ERROR:
@@ -241,6 +241,10 @@ class S3Store:
 
     def _where(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{key}"
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _code(error: ClientError) -> str:

@@ -18,6 +18,7 @@ from infra.local.processes import StateFolder, answers
 BUCKET = "archive"
 PREFIX = "demo"
 ACCESS_KEY, SECRET_KEY = "local-access", "local-secret"
+SASL_USER, SASL_PASSWORD = "worker", "worker-password"
 DATABASE = "lab"
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _JVM = (
@@ -33,6 +34,7 @@ _JVM = (
 def kafka(state: StateFolder) -> None:
     """A broker that is its own controller (KRaft)."""
     port, controller = state.port("kafka"), state.port("kafka-controller")
+    open_to_all, with_login = f"PLAINTEXT://127.0.0.1:{port}", _sasl_listener(state)
     folder, jars = state.folder("kafka"), artifacts.kafka_jars()
     properties = folder / "server.properties"
     _properties(
@@ -41,9 +43,17 @@ def kafka(state: StateFolder) -> None:
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"{open_to_all},{with_login},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"{open_to_all},{with_login}",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+                "org.apache.kafka.common.security.plain.PlainLoginModule required "
+                f'user_{SASL_USER}="{SASL_PASSWORD}";'
+            ),
             "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": (
+                "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
             "log.dirs": str(folder / "data"),
             "num.partitions": "1",
             "offsets.topic.replication.factor": "1",
@@ -59,6 +69,10 @@ def kafka(state: StateFolder) -> None:
     if not (folder / "data" / "meta.properties").exists():
         _once([*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", properties])
     state.start("kafka", [*java, "kafka.Kafka", properties], lambda: answers(port))
+
+
+def _sasl_listener(state: StateFolder) -> str:
+    return f"SASL_PLAINTEXT://127.0.0.1:{state.port('kafka-sasl')}"
 
 
 def s3(state: StateFolder) -> None:

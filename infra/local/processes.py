@@ -78,9 +78,9 @@ class StateFolder:
         deadline = time.monotonic() + seconds
         while not _quietly(ready):
             if process.poll() is not None or time.monotonic() > deadline:
-                what = (
-                    "ended" if process.poll() is not None else f"is not ready after {seconds:g} s"
-                )
+                ended = process.poll() is not None
+                what = "ended" if ended else f"is not ready after {seconds:g} s"
+                self.stop(name)
                 raise StackError(f"{name} {what}\n{tail(log)}")
             time.sleep(0.1)
 

@@ -91,6 +91,14 @@ def test_contradictions_and_typing_errors_are_told(tmp_path: Path, text: str, sa
     assert says in refused(COMPLETE, path)
 
 
+@pytest.mark.parametrize("setting", ["kafka.topics", "store.url", "store.region"])
+def test_an_empty_variable_is_a_fault(setting: str) -> None:
+    """Set to nothing is how a forgotten value often looks."""
+    message = refused(COMPLETE | {variable(setting): " "})
+    assert f"- {setting} is empty: {variable(setting)} is set to nothing" in message
+    assert message.startswith("1 setting is")
+
+
 def test_a_file_that_was_asked_for_must_be_there() -> None:
     """By the option or by the variable."""
     assert "nowhere.toml does not exist" in refused(COMPLETE, Path("nowhere.toml"))

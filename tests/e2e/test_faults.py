@@ -22,6 +22,7 @@ from cdc_archive.source.kafka import KafkaSource
 from cdc_archive.source.librdkafka import LibrdkafkaSource
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.source import Source
+from infra.local import parts
 
 pytestmark = pytest.mark.e2e
 
@@ -150,6 +151,43 @@ def test_a_wrong_setting_gives_one_message_and_its_exit_code(
         assert "Traceback" not in done.stderr
         assert "wrong-secret" not in done.stderr
         assert done.stderr.count("error:") == 1
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    ("changed", "code", "says"),
+    [
+        ({"CDC_ARCHIVE_KAFKA__SASL_PASSWORD": "wr0ng-p4ssword"}, 6, "refused access"),
+        ({"CDC_ARCHIVE_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"}, 6, "refused access"),
+        ({"CDC_ARCHIVE_KAFKA__SASL_PASSWORD": ""}, 3, "is empty"),
+        ({}, 0, "partition assigned"),
+    ],
+    ids=["wrong password", "wrong mechanism", "empty password", "right"],
+)
+def test_logging_in_to_the_broker(
+    stack: RealStack, tmp_path: Path, client: str, changed: dict[str, str], code: int, says: str
+) -> None:
+    """SASL: the right password works, a wrong one gives one message and no secret."""
+    topic, log = new_topic(stack, 1), tmp_path / "log"
+    given = settings(topic, client) | {
+        "CDC_ARCHIVE_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{stack.state.port('kafka-sasl')}",
+        "CDC_ARCHIVE_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "CDC_ARCHIVE_KAFKA__SASL_MECHANISM": "PLAIN",
+        "CDC_ARCHIVE_KAFKA__SASL_USERNAME": parts.SASL_USER,
+        "CDC_ARCHIVE_KAFKA__SASL_PASSWORD": parts.SASL_PASSWORD,
+        "CDC_ARCHIVE_KAFKA__CONNECT_TIMEOUT_SECONDS": "4",
+    }
+    worker = stack.worker(log, **(given | changed))
+    if code == 0:
+        wait_until(lambda: says in log.read_text(), "an assignment", seconds=30)
+        assert stop_gracefully(worker) == 0
+    else:
+        assert worker.wait(60) == code, log.read_text()
+    told = log.read_text()
+    assert says in told
+    assert "Traceback" not in told
+    assert parts.SASL_PASSWORD not in told
+    assert "wr0ng-p4ssword" not in told
 
 
 @pytest.fixture(params=CLIENTS)

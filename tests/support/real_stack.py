@@ -34,8 +34,13 @@ class RealStack:
     def start(cls, folder: Path) -> RealStack:
         """Bring everything up."""
         state = StateFolder(folder)
-        stack_command.up(state, [*parts.PARTS])
-        return cls(state, stack_command.settings(state))
+        running = cls(state, stack_command.settings(state))
+        try:
+            stack_command.up(state, [*parts.PARTS])
+        except BaseException:
+            running.stop()
+            raise
+        return running
 
     def stop(self) -> None:
         """Bring everything down and remove its data."""
