@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 VERSIONS_FILE = Path(__file__).parent.parent / "versions.env"
@@ -63,10 +64,16 @@ def debezium_plugins() -> Path:
             "mvn",
             "-q",
             "-B",
-            "dependency:unpack",
+            "dependency:copy",
             f"-DoutputDirectory={folder}",
             f"-Dartifact=io.debezium:debezium-connector-postgres:{version}:tar.gz:plugin",
         )
+        for packed in folder.glob("*.tar.gz"):
+            with tarfile.open(packed) as archive:
+                archive.extractall(folder, filter="data")
+            packed.unlink()
+        if not any(folder.rglob("debezium-connector-postgres-*.jar")):
+            raise StackError(f"{folder} holds no PostgreSQL connector after unpacking it")
         _mark(folder)
     return folder
 

@@ -39,11 +39,13 @@ class StateFolder:
         """A free port of the loopback, the same each time it is asked for."""
         state = self._read()
         ports = state.setdefault("ports", {})
-        if name not in ports:
+        while name not in ports:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
-                ports[name] = free.getsockname()[1]
-            self._write(state)
+                found = free.getsockname()[1]
+            if found not in ports.values():
+                ports[name] = found
+                self._write(state)
         return int(ports[name])
 
     def start(

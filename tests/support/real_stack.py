@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -90,7 +91,10 @@ class RealStack:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        urllib.request.urlopen(request, timeout=30).close()
+        try:
+            urllib.request.urlopen(request, timeout=30).close()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"Connect: {error.read().decode()}") from error
 
     def cli(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run `cdc-archive` to its end."""
