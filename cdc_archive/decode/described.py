@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -55,6 +56,7 @@ def source_block(source: JsonText | None) -> SourceBlock:
     return SourceBlock(**numbers, **names)  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=4096)
 def table_name(db: str | None, schema: str | None, table: str | None, topic: str) -> str:
     """`db.schema.table` without what is missing; the topic if no table is named."""
     if not table:

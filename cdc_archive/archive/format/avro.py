@@ -8,6 +8,7 @@ Source: Apache Avro 1.12 specification, "Binary Encoding".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from cdc_archive.changelog.position import TopicPartition
@@ -55,7 +56,15 @@ def optional(data: bytes | None) -> bytes:
     return _NULL if data is None else _SOME + long(len(data)) + data
 
 
+@lru_cache(maxsize=1024)
+def _word(text: str) -> bytes:
+    """A string of the few that every record repeats: op, table, where its hour is from."""
+    return sized(text.encode())
+
+
+@lru_cache(maxsize=32)  # values may be large
 def _headers(headers: Headers) -> bytes:
+    """A connector sends the same headers with each message of a run."""
     if not headers:
         return _NULL
     items = [sized(name.encode()) + optional(value) for name, value in headers]
@@ -83,10 +92,10 @@ def change(prefix: bytes, record: ChangeRecord) -> bytes:
             long(record.timestamp_type + 1),
             _headers(record.headers),
             optional(record.key),
-            sized(record.op.encode()),
+            _word(record.op),
             _NULL if time is None else _SOME + long(time),
-            sized(record.hour_source.encode()),
-            sized(record.table.encode()),
+            _word(record.hour_source),
+            _word(record.table),
             optional(record.before),
             optional(record.after),
             optional(record.source),
