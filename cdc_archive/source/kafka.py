@@ -44,6 +44,7 @@ _DENIED: Final = (
     kafka_errors.IllegalSaslStateError,
 )
 _DROPPED: Final = (kafka_errors.KafkaConnectionError,)
+_JOIN_S: Final = 1.0
 _CLOSE_MS: Final = 5_000
 
 
@@ -94,10 +95,15 @@ class KafkaSource:
             _log.warning("no topic matches kafka.topic_pattern yet: %s", pattern)
 
     def poll(self, timeout_s: float) -> Sequence[Message]:
-        """See the port."""
+        """See the port. With a topic pattern, an empty poll takes a second at least.
+
+        For before it joins the group again, kafka-python asks for metadata within the time of one
+        poll: on a slow machine a shorter one would give up each time, and never join.
+        """
         self._tell_hints()
+        patience = timeout_s if self._options.topic_pattern is None else max(timeout_s, _JOIN_S)
         try:
-            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+            found = self._consumer.poll(timeout_ms=int(patience * 1000))
         except kafka_errors.OffsetOutOfRangeError as error:
             ((partition, offset),) = list(error.args[0].items())[:1]
             ours = TopicPartition(*partition)
