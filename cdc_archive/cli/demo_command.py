@@ -50,9 +50,7 @@ def command() -> None:
     truth = list(_lines(DATA / "incident.audit.jsonl.gz"))
     lost = [event for event in truth if event["type"].split(".")[0] in LOST_BY]
     _tell(1, f"An application did {len(truth)} things that belong in its audit log.")
-    _tell(
-        2, f"One service lacked one Kafka variable: {len(lost)} of the events were never published."
-    )
+    _tell(2, f"One service lacked one Kafka variable: {len(lost)} events were never published.")
     with demo_stage.stage(stream) as stage:
         observed = _archive(stage.settings, stage.waiting)
         _tell(

@@ -95,11 +95,11 @@ class LibrdkafkaSource:
 
     def _give_up(self, consumer: Any, partitions: list[KafkaPartition], tell: Any) -> None:
         ours = sorted(TopicPartition(p.topic, p.partition) for p in partitions)
+        for partition in ours:
+            self._positions.pop(partition, None)  # from here on it is neither sought nor paused
         try:
             tell(ours)
         finally:
-            for partition in ours:
-                self._positions.pop(partition, None)
             if self._cooperative:
                 consumer.incremental_unassign(partitions)
             else:
