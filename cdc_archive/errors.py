@@ -7,6 +7,8 @@ The table of exit codes in the README is tested against this module.
 
 from __future__ import annotations
 
+import shlex
+
 
 class CdcArchiveError(Exception):
     """Root of all errors of this package.
@@ -83,6 +85,34 @@ class OffsetGap(Stop):
     """The log no longer holds the next offset of a topic partition: going on would hide a loss."""
 
     exit_code = 8
+
+
+class GapRefused(Stop):
+    """A loss that is to be accepted is not the one that the chain has."""
+
+    exit_code = 2
+
+
+class StreamBroken(Stop):
+    """A connector began anew (lost slot or offsets): its change stream has a hole before here."""
+
+    exit_code = 8
+
+    def __init__(self, what: str, connector: str, position: int) -> None:
+        super().__init__(
+            what,
+            "To record the loss in every chain of this connector and go on after it:\n"
+            f"    cdc-archive gap accept --connector {shlex.quote(connector)} "
+            f"--position {position} --reason '...' --by '...'",
+        )
+        self.connector = connector
+        self.position = position
+
+
+class SourceBusy(Retry):
+    """No broker answers a question now."""
+
+    exit_code = 5
 
 
 class SourceInvalid(Stop):

@@ -154,9 +154,12 @@ def _ends(table: str, pattern: str) -> bool:
 
 def event_id(transition: Transition, kind: str) -> str:
     """An id that is the same for the same change, delivered or replayed however often."""
-    record = transition.change.archived.record
+    archived = transition.change.archived
+    record = archived.record
     origin = identity(transition.change)
     place = origin.hex() if origin else f"{record.topic}/{record.partition}/{record.offset}"
+    if not origin and archived.incarnation:
+        place += f"/{archived.incarnation}"
     text = "\0".join((place, record.table, transition.key or "", kind))
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     chars = []

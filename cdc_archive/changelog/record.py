@@ -70,9 +70,11 @@ class ArchivedRecord(NamedTuple):
 
     `file` is the object key of its data file, `sequence` the number of the commit that names it,
     `value_schema` the Connect schema that the message carried (JSON text), None if it had none.
+    `incarnation` is that of the log: offsets are unique within it.
     """
 
     record: ChangeRecord
     file: str
     sequence: int
     value_schema: JsonText | None
+    incarnation: int = 0

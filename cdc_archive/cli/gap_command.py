@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from cdc_archive.archive.reader import chain
+from cdc_archive.archive.format.commit import DELETED
+from cdc_archive.archive.writer import losses
+from cdc_archive.archive.writer.committer import Committed
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.cli import output, wiring
 from cdc_archive.config import load
@@ -14,35 +16,58 @@ from cdc_archive.config import load
 
 @click.group()
 def command() -> None:
-    """Record a known loss of messages in the archive, so that the worker can go on."""
+    """Record a known loss in the archive, so that the worker can go on."""
 
 
 @command.command()
-@click.argument("topic")
-@click.argument("partition", type=click.IntRange(min=0))
-@click.option("--from", "start", type=click.IntRange(min=0), required=True, help="First lost.")
-@click.option("--to", "end", type=click.IntRange(min=1), required=True, help="First not lost.")
-@click.option("--reason", required=True, help="Why they are lost, for whoever reads it later.")
+@click.argument("topic", required=False)
+@click.argument("partition", type=click.IntRange(min=0), required=False)
+@click.option("--from", "start", type=click.IntRange(min=0), help="Where the chain ends.")
+@click.option("--to", "end", type=click.IntRange(min=0), help="Where it is to go on.")
+@click.option("--topic-id", help="Of the topic as it is now, if it was deleted and made again.")
+@click.option("--connector", help="Instead of a topic: whose change stream has a hole.")
+@click.option("--position", type=click.IntRange(min=0), help="Where that stream begins anew.")
+@click.option("--reason", required=True, help="Why it is lost, for whoever reads it later.")
 @click.option("--by", required=True, help="Who accepts the loss.")
 @click.pass_obj
 def accept(
-    config: Path | None, topic: str, partition: int, start: int, end: int, reason: str, by: str
+    config: Path | None,
+    topic: str | None,
+    partition: int | None,
+    start: int | None,
+    end: int | None,
+    topic_id: str | None,
+    connector: str | None,
+    position: int | None,
+    reason: str,
+    by: str,
 ) -> None:
-    """Accept the loss of offsets [FROM, TO) of a topic partition.
+    """Accept a loss that stopped the worker; its message has this command, filled in.
 
-    FROM must be where its chain ends. The range, the reason and the person stand in the chain from
-    then on and show in `ls` and in every report. Nothing is deleted.
+    TOPIC PARTITION --from --to: the log no longer holds these offsets. With --topic-id, or if --to
+    is not above --from, the log began anew: the chain goes on at --to.
+
+    --connector --position: the connector lost its replication slot or its offsets.
+
+    What, why and who stand in the chain from then on and show in `ls` and in every report. Nothing
+    is deleted.
     """
+    accepted = losses.Accepted(reason, by)
+    log = topic is not None and partition is not None and start is not None and end is not None
+    if log == (connector is not None and position is not None):
+        raise click.UsageError("give TOPIC PARTITION --from --to, or --connector --position")
     store = wiring.open_store(load.from_process(config, ("store",)).settings)
     committer, archive = wiring.committer(store)
-    place = TopicPartition(topic, partition)
-    head = chain.head(store, archive, place)
-    expected = start if head is None else head.next_offset
-    if start != expected or end <= start:
-        raise click.UsageError(
-            f"the chain of {place} ends at {expected}: --from must be {expected}, --to above it"
-        )
-    done = committer.accept_gap(place, head, OffsetRange(start, end), reason, by)
-    output.say(
-        f"{place}: offsets {OffsetRange(start, end)} recorded as lost, commit {done.head.sequence}"
-    )
+    if connector is not None and position is not None:
+        stream = losses.Stream(connector, position)
+        for done in losses.of_stream(store, archive, committer, stream, accepted):
+            _tell(done)
+    elif topic is not None and partition is not None and start is not None and end is not None:
+        place, lost = TopicPartition(topic, partition), OffsetRange(start, end)
+        _tell(losses.of_log(store, archive, committer, place, lost, accepted, topic_id))
+
+
+def _tell(done: Committed) -> None:
+    (gap,) = done.commit.gaps
+    what = f"offsets {OffsetRange(gap.start, gap.end)}" if gap.kind == DELETED else gap.detail
+    output.say(f"{done.commit.topic_partition}: loss recorded, commit {done.head.sequence}: {what}")

@@ -14,7 +14,7 @@ from cdc_archive.config import load
 @click.command()
 @click.option(
     "--by",
-    type=click.Choice(["table", "hour", "file", "partition"]),
+    type=click.Choice(["table", "hour", "file", "partition", "gap"]),
     default="table",
     show_default=True,
     help="One line for each of these.",

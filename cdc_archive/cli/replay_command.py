@@ -109,4 +109,7 @@ def tell(report: Report) -> None:
         if count:
             output.say(f"  {count:,} {what}")
     for gap in report.gaps:
-        output.say("  lost: {topic}[{partition}] [{from}, {to}): {reason}".format(**gap))
+        output.say(
+            "  lost: {topic}[{partition}] [{from}, {to}): {reason} "
+            "({kind}; accepted by {accepted_by}) {detail}".format(**gap).rstrip()
+        )

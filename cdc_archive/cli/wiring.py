@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from re import compile as pattern
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -19,7 +19,7 @@ from cdc_archive.archive.format.commit import Writer
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.writer import root
-from cdc_archive.archive.writer.batch import Batch
+from cdc_archive.archive.writer.batch import Batch, Follows
 from cdc_archive.archive.writer.committer import Committer, RunAll, one_by_one
 from cdc_archive.archive.writer.open_file import FileFormat
 from cdc_archive.changelog.position import TopicPartition
@@ -36,10 +36,15 @@ from cdc_archive.worker.background import Background
 from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.limits import Limits
 from cdc_archive.worker.observed import Observed
+from cdc_archive.worker.owned import OpenBatch
+from cdc_archive.worker.topics import Topics
 from cdc_archive.worker.worker import Worker
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+_TOPIC_PATIENCE_S: Final = 300.0
+"""How long a worker with something to commit waits for a broker to answer."""
 
 
 def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
@@ -181,9 +186,15 @@ def worker(settings: Settings, source: Source, store: ObjectStore, observed: Obs
     def read_head(partition: TopicPartition) -> chain.Head | None:
         return chain.head(store, archive, partition)
 
-    checkpoint = Checkpoint(source, writes, read_head, commits.submit, observed, time.monotonic)
-    deadline = settings.worker.shutdown_deadline_seconds
-    assignment = Assignment(source, checkpoint, read_head, open_batch, time.monotonic, deadline)
+    def first_count(partition: TopicPartition) -> int | None:
+        return chain.first_count(store, archive, partition)
+
+    clock, deadline = time.monotonic, settings.worker.shutdown_deadline_seconds
+    topics = Topics(source, _TOPIC_PATIENCE_S, clock, time.sleep)
+    checkpoint = Checkpoint(source, writes, read_head, commits.submit, observed, clock, topics)
+    assignment = Assignment(
+        source, checkpoint, read_head, open_batch, clock, deadline, topics, first_count
+    )
     return Worker(
         source,
         assignment,
@@ -197,13 +208,13 @@ def worker(settings: Settings, source: Source, store: ObjectStore, observed: Obs
     )
 
 
-def _batches(settings: Settings) -> Callable[[TopicPartition, int], Batch]:
+def _batches(settings: Settings) -> OpenBatch:
     decode = Decoder(settings.decode.flattened_topics).decode
     form = FileFormat(settings.archive.codec, settings.archive.block_bytes)
     skipped = [pattern(text) for text in settings.decode.skip_topics]
 
-    def open_batch(partition: TopicPartition, start: int) -> Batch:
+    def open_batch(partition: TopicPartition, start: int, follows: Follows) -> Batch:
         skip = any(one.fullmatch(partition.topic) for one in skipped)
-        return Batch(partition, start, decode, form, skip=skip)
+        return Batch(partition, start, decode, form, skip=skip, follows=follows)
 
     return open_batch

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from cdc_archive.archive.format.layout import QUARANTINE
+from cdc_archive.archive.reader.inventory import gap_row
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window
 from cdc_archive.audit.build import AuditEvent, Builder
@@ -108,10 +109,7 @@ def of_archive(
     for partition in partitions:
         for commit in reader.commits(partition):
             report.quarantined += sum(f.records for f in commit.files if f.kind == QUARANTINE)
+            report.quarantined -= sum(one.file.records for one in commit.recovered)
             report.skipped += sum(skipped.count for skipped in commit.skipped)
-            report.gaps += [
-                {"topic": commit.topic, "partition": commit.partition, "from": gap.start}
-                | {"to": gap.end, "reason": gap.reason, "accepted_by": gap.accepted_by}
-                for gap in commit.gaps
-            ]
+            report.gaps += [gap_row(commit, gap) for gap in commit.gaps]
     return report

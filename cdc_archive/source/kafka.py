@@ -22,12 +22,13 @@ from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAs
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
 from cdc_archive.source.kafka_rebalance import ANSWER_MS, Bridge
+from cdc_archive.source.kafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
 from cdc_archive.source.reachable import overheard, require_reachable
-from cdc_archive.source.source import AssignmentListener
+from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class KafkaSource:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._consumer: Any = None
+        self._topics = TopicAsker(_settings(options))
         self._bridge: Bridge | None = None
         self._hints: dict[KafkaPartition, OffsetAndMetadata] = {}
         self._told_hints: dict[KafkaPartition, OffsetAndMetadata] = {}
@@ -151,6 +153,10 @@ class KafkaSource:
             raise self._told(error) from None
         return OffsetRange(first, end)
 
+    def topic_facts(self, topic: str) -> TopicFacts:
+        """See the port. Told by a connection of its own."""
+        return self._topics.facts(topic) if self._options.has_topic_ids else NO_FACTS
+
     def lag(self, partition: TopicPartition) -> int | None:
         """See the port."""
         theirs = KafkaPartition(*partition)
@@ -197,6 +203,7 @@ class KafkaSource:
 
     def close(self) -> None:
         """See the port."""
+        self._topics.close()
         consumer, self._consumer = self._consumer, None
         if consumer is None:
             return

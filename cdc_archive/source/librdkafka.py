@@ -15,11 +15,12 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import CdcArchiveError, SourceDenied, SourceUnreachable
+from cdc_archive.source.librdkafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
-from cdc_archive.source.source import AssignmentListener
+from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class LibrdkafkaSource:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._consumer: Any = None
+        self._topics = TopicAsker(_settings(options))
         self._denied: KafkaError | None = None
         self._positions: dict[TopicPartition, int] = {}
 
@@ -164,6 +166,10 @@ class LibrdkafkaSource:
         except KafkaException as error:
             raise self._told(error.args[0]) from None
         return OffsetRange(low, high)
+
+    def topic_facts(self, topic: str) -> TopicFacts:
+        """See the port. Told by a connection of its own."""
+        return self._topics.facts(topic) if self._options.has_topic_ids else NO_FACTS
 
     def lag(self, partition: TopicPartition) -> int | None:
         """See the port."""

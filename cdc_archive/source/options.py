@@ -40,6 +40,11 @@ class KafkaOptions:
     api_version: tuple[int, ...] | None = None
 
     @property
+    def has_topic_ids(self) -> bool:
+        """Whether the brokers may know topic ids: since Kafka 2.8."""
+        return self.api_version is None or self.api_version >= (2, 8)
+
+    @property
     def servers(self) -> str:
         """The bootstrap list, as it stands in messages."""
         return ", ".join(self.bootstrap_servers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import OffsetGap
 
@@ -13,12 +15,20 @@ def out_of_range(partition: TopicPartition, wanted: int, held: OffsetRange) -> O
             f"{partition}: offset {wanted} is to be read next, but the log holds {held}: "
             f"{held.start - wanted} messages were deleted before they were read",
             "To record the loss in the archive and go on after it:\n"
-            f"    cdc-archive gap accept '{partition.topic}' {partition.partition} "
-            f"--from {wanted} --to {held.start} --reason '...' --by '...'",
+            + _command(partition, wanted, held.start),
         )
     return OffsetGap(
         f"{partition}: offset {wanted} is to be read next, but the log ends at {held.end}: "
-        "the topic was deleted and made again, or it lost data",
-        "The archive's chain cannot go on with other messages under the same offsets. Archive the "
-        "new topic to another store.url, or restore the topic.",
+        "the topic was deleted and made again, or its log was cut back",
+        "To record in the archive that the log began anew, and go on with what it holds now:\n"
+        f"{_command(partition, wanted, held.start)}\n"
+        f"If it is the same topic, and lost only what came after offset {held.end}: "
+        f"--to {held.end}",
+    )
+
+
+def _command(partition: TopicPartition, start: int, end: int) -> str:
+    return (
+        f"    cdc-archive gap accept {shlex.quote(partition.topic)} {partition.partition} "
+        f"--from {start} --to {end} --reason '...' --by '...'"
     )

@@ -22,7 +22,7 @@ import msgspec
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import OffsetGap, SourceInvalid
 from cdc_archive.source.message import CREATE_TIME, LOG_APPEND_TIME, NO_TIMESTAMP, Message
-from cdc_archive.source.source import AssignmentListener
+from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
 
 _BATCH: Final = 500
 _PAUSE_S: Final = 0.02
@@ -130,6 +130,10 @@ class RecordedSource:
     def log_range(self, partition: TopicPartition) -> OffsetRange:
         """See the port."""
         return self._ranges[partition]
+
+    def topic_facts(self, topic: str) -> TopicFacts:
+        """A recording tells no topic's id."""
+        return NO_FACTS
 
     def lag(self, partition: TopicPartition) -> int | None:
         """See the port: offsets, not messages, where the recording has holes."""

@@ -7,10 +7,24 @@ partition seeks it to the archive's head before the first message of it may be p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.source.message import Message
+
+
+class TopicFacts(NamedTuple):
+    """What the cluster says of a topic: its id (as Kafka's tools show it), its count of partitions.
+
+    None: untold, by a broker before 2.8 or of a topic that is not there. A topic that was deleted
+    and made again has the name of the old one, and another id (KIP-516).
+    """
+
+    id: str | None = None
+    partitions: int | None = None
+
+
+NO_FACTS: Final = TopicFacts()
 
 
 class AssignmentListener(Protocol):
@@ -77,6 +91,14 @@ class Source(Protocol):
         """The offsets that the log holds now: [first still held, next to be written).
 
         With read_committed the end is the last stable offset. Blocks for at most some seconds.
+        """
+        ...
+
+    def topic_facts(self, topic: str) -> TopicFacts:
+        """What the cluster says of a topic now, asked anew. May be called from any thread.
+
+        Raises:
+            SourceBusy: no broker answers now; the same question may be answered later.
         """
         ...
 

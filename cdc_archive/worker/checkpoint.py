@@ -21,9 +21,10 @@ from typing import Protocol
 from cdc_archive.archive.reader.chain import Head
 from cdc_archive.archive.writer.committer import Committed, Committer
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.errors import Fenced
+from cdc_archive.errors import CdcArchiveError, Fenced
 from cdc_archive.source.source import Source
 from cdc_archive.worker.owned import InFlight, Owned
+from cdc_archive.worker.topics import Topics
 
 Submit = Callable[[Callable[[], Committed]], "Future[Committed]"]
 """Starts work beside the polling thread."""
@@ -53,6 +54,7 @@ class Checkpoint:
         submit: runs steps 2 to 4 elsewhere.
         observer: told of the outcome.
         monotonic: seconds.
+        topics: asked before each commit whether the topic is still the same.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Checkpoint:
         submit: Submit,
         observer: Observer,
         monotonic: Callable[[], float],
+        topics: Topics,
     ) -> None:
         self._source = source
         self._committer = committer
@@ -70,13 +73,18 @@ class Checkpoint:
         self._submit = submit
         self._observer = observer
         self._monotonic = monotonic
+        self._topics = topics
 
     def start(self, owned: Owned, reason: str) -> bool:
         """Seal the open batch and send it on its way; False if one is on its way already."""
         if owned.in_flight is not None or owned.batch.messages == 0:
             return False
-        batch, head = owned.seal(), owned.head  # 1 stop taking records
-        future = self._submit(lambda: self._committer.commit(batch, head))  # 2, 3, 4
+        batch, head, topic = owned.seal(), owned.head, owned.topic  # 1 stop taking records
+
+        def confirm() -> None:
+            self._topics.confirm(batch.partition, topic, batch.next_offset)
+
+        future = self._submit(lambda: self._committer.commit(batch, head, topic, confirm))  # 2 to 4
         owned.in_flight = InFlight(batch, future, reason, self._monotonic())
         return True
 
@@ -94,6 +102,9 @@ class Checkpoint:
         except Fenced as error:
             self._start_over(owned, error)
             return
+        except CdcArchiveError:
+            owned.reset(owned.head, flight.batch.start)  # nothing after it may be committed either
+            raise
         owned.head = done.head
         owned.progress_at = self._monotonic()
         self._source.commit({owned.partition: done.head.next_offset})  # 5 the hint

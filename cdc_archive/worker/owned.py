@@ -7,12 +7,13 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from cdc_archive.archive.reader.chain import Head
-from cdc_archive.archive.writer.batch import Batch
+from cdc_archive.archive.writer.batch import AT_THE_BEGINNING, Batch, Follows
 from cdc_archive.archive.writer.committer import Committed
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.source.source import NO_FACTS, TopicFacts
 
-OpenBatch = Callable[[TopicPartition, int], Batch]
-"""Opens a batch of a partition that begins at an offset."""
+OpenBatch = Callable[[TopicPartition, int, Follows], Batch]
+"""Opens a batch of a partition that begins at an offset, after what came before."""
 
 
 class InFlight(NamedTuple):
@@ -33,6 +34,7 @@ class Owned:
         next_offset: where the first batch begins.
         open_batch: makes batches.
         now: monotonic seconds, when it became ours.
+        topic: what the cluster said of the topic then.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class Owned:
         next_offset: int,
         open_batch: OpenBatch,
         now: float,
+        topic: TopicFacts = NO_FACTS,
     ) -> None:
         self.partition = partition
+        self.topic = topic
         self.in_flight: InFlight | None = None
         self.progress_at = now
         self._waiting = False
@@ -54,12 +58,15 @@ class Owned:
         """Drop all buffers and stand at `head` again."""
         self.head = head
         self.in_flight = None
-        self.batch = self._open_batch(self.partition, next_offset)
+        follows = AT_THE_BEGINNING if head is None else Follows(head.log.incarnation, head.source)
+        self.batch = self._open_batch(self.partition, next_offset, follows)
 
     def seal(self) -> Batch:
         """Step 1: no record goes into the batch any more; the next ones go into a new one."""
         sealed = self.batch
-        self.batch = self._open_batch(self.partition, sealed.next_offset)
+        incarnation = 0 if self.head is None else self.head.log.incarnation
+        follows = Follows(incarnation, sealed.source)
+        self.batch = self._open_batch(self.partition, sealed.next_offset, follows)
         return sealed
 
     def waited_s(self, lag: int | None, now: float) -> float:

@@ -7,11 +7,12 @@ not read, never reads past what memory allows, and drops its buffers rather than
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from cdc_archive.archive.writer.batch import Taken
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.errors import DeadlineExceeded
+from cdc_archive.errors import CdcArchiveError, DeadlineExceeded, OffsetGap, StreamBroken
 from cdc_archive.source.message import Message
 from cdc_archive.source.source import Source
 from cdc_archive.worker.assignment import Assignment
@@ -88,15 +89,26 @@ class Worker:
 
         Raises:
             DeadlineExceeded: the last commits did not make it in time; nothing is lost.
+            OffsetGap, StreamBroken: going on would hide a loss; all that came before is committed.
             CdcArchiveError: whatever a person must act upon.
         """
-        self._source.open(self._assignment)
         try:
-            while not (stop() or self._source.exhausted):
-                self.step()
+            self._source.open(self._assignment)
+            self._work(stop)
             self._finish()
         finally:
             self._source.close()
+
+    def _work(self, stop: Callable[[], bool]) -> None:
+        """Step by step; what was read before a gap is committed before the gap is told."""
+        try:
+            while not (stop() or self._source.exhausted):
+                self.step()
+        except (OffsetGap, StreamBroken):
+            deadline = self._monotonic() + self._stop_deadline_s
+            with suppress(CdcArchiveError):
+                self._checkpoint.drain(self._assignment.owned.values(), STOP, deadline)
+            raise
 
     def step(self) -> None:
         """One turn: poll, take, commit what is due."""

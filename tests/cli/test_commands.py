@@ -163,6 +163,26 @@ def test_an_accepted_gap_stands_in_the_chain(capsys: pytest.CaptureFixture[str])
     assert (rows["jp.message"]["lost"], rows["jp.message"]["to"]) == (4, 9)
     assert main.run(["replay"]) == 0
     assert "lost: jp.message[0] [5, 9): retention" in capsys.readouterr().err
+    assert main.run(["ls", "--by", "gap", "--json"]) == 0
+    (gap,) = lines(capsys.readouterr().out)
+    assert (gap["kind"], gap["from"], gap["to"], gap["accepted_by"]) == ("deleted", 5, 9, "ann")
+
+
+@pytest.mark.usefixtures("archive")
+def test_a_hole_in_a_change_stream_is_recorded_in_each_chain_of_its_connector(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Once; and replay says that it is not complete."""
+    accept = ["gap", "accept", "--connector", "jp", "--position", "99", "--reason", "slot", "--by"]
+    for _ in range(2):
+        assert main.run([*accept, "ann"]) == 0
+    capsys.readouterr()
+    assert main.run(["ls", "--by", "gap", "--json"]) == 0
+    gaps = lines(capsys.readouterr().out)
+    assert len({gap["topic"] for gap in gaps}) == len(gaps) > 5
+    assert {gap["kind"] for gap in gaps} == {"source"}
+    assert main.run(["replay"]) == 0
+    assert "slot (source; accepted by ann) connector jp: archived up to" in capsys.readouterr().err
 
 
 def test_an_archive_that_is_not_there_is_no_empty_one(

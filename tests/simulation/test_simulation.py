@@ -9,6 +9,7 @@ import pytest
 from cdc_archive.archive.format.commit import Commit, digest
 from cdc_archive.archive.format.layout import commit_key
 from cdc_archive.archive.reader.chain import Head
+from cdc_archive.archive.writer.batch import AT_THE_BEGINNING
 from cdc_archive.archive.writer.committer import Committer
 from cdc_archive.storage.memory import MemoryStore
 from cdc_archive.worker.assignment import Assignment
@@ -100,7 +101,7 @@ def test_buffers_kept_after_a_fence_are_found_out(monkeypatch: pytest.MonkeyPatc
     def keep(self: Owned, head: Head, next_offset: int) -> None:
         self.head, self.in_flight = head, None
         if not hasattr(self, "batch"):
-            self.batch = self._open_batch(self.partition, next_offset)
+            self.batch = self._open_batch(self.partition, next_offset, AT_THE_BEGINNING)
 
     monkeypatch.setattr(Owned, "reset", keep)
     assert found_out()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
-from cdc_archive.errors import OffsetGap
 from cdc_archive.source.message import Message
-from cdc_archive.source.source import AssignmentListener
+from cdc_archive.source.out_of_range import out_of_range
+from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
 
 
 class SimulatedSource:
@@ -35,6 +35,7 @@ class SimulatedSource:
         self.committed: list[tuple[TopicPartition, int]] = []
         self.finite = True
         self.closed = False
+        self.topics: dict[str, TopicFacts] = {}
         self._pending: list[tuple[str, list[TopicPartition]]] = []
 
     def append(self, message: Message) -> None:
@@ -78,9 +79,7 @@ class SimulatedSource:
                 continue
             start = self.log_range(partition).start
             if position < start:
-                raise OffsetGap(
-                    f"{partition}: offset {position} is gone, the log begins at {start}"
-                )
+                raise out_of_range(partition, position, self.log_range(partition))
             new = [m for m in self.log[partition] if m.offset >= position]
             new = new[: self.batch - len(out)]
             out += new
@@ -101,6 +100,9 @@ class SimulatedSource:
         log = self.log[partition]
         start = self.log_start.get(partition, log[0].offset if log else 0)
         return OffsetRange(start, log[-1].offset + 1 if log else start)
+
+    def topic_facts(self, topic: str) -> TopicFacts:
+        return self.topics.get(topic, NO_FACTS)
 
     def lag(self, partition: TopicPartition) -> int | None:
         return self.log_range(partition).end - self.positions[partition]

@@ -9,7 +9,7 @@ from cdc_archive.archive.format.commit import Commit, Writer
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.writer import root
-from cdc_archive.archive.writer.batch import Batch, Taken
+from cdc_archive.archive.writer.batch import Batch, Follows, Taken
 from cdc_archive.archive.writer.committer import Committed, Committer
 from cdc_archive.archive.writer.open_file import FileFormat
 from cdc_archive.changelog.position import TopicPartition
@@ -22,6 +22,7 @@ from cdc_archive.worker.assignment import Assignment
 from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.limits import Limits
 from cdc_archive.worker.owned import InFlight
+from cdc_archive.worker.topics import Topics
 from cdc_archive.worker.worker import Snapshot, Worker
 from support.simulated_source import SimulatedSource
 
@@ -105,16 +106,22 @@ class Workshop:
         info = root.open_or_create(store, lambda: 1771516800.0, lambda: "archive-1")
         decode = Decoder().decode
 
-        def open_batch(partition: TopicPartition, start: int) -> Batch:
-            return Batch(partition, start, decode, form, skip=skip(partition.topic))
+        def open_batch(partition: TopicPartition, start: int, after: Follows) -> Batch:
+            return Batch(partition, start, decode, form, skip=skip(partition.topic), follows=after)
+
+        def first_count(partition: TopicPartition) -> int | None:
+            return chain.first_count(store, info.id, partition)
 
         def read_head(partition: TopicPartition) -> chain.Head | None:
             return chain.head(store, info.id, partition)
 
         committer = Committer(store, info.id, Writer("test", "0", "w"), lambda: 1771516800.0)
-        self.checkpoint = Checkpoint(source, committer, read_head, submit, self.notes, self.clock)
+        topics = Topics(source, 0.0, self.clock, lambda _: None)
+        self.checkpoint = Checkpoint(
+            source, committer, read_head, submit, self.notes, self.clock, topics
+        )
         self.assignment = Assignment(
-            source, self.checkpoint, read_head, open_batch, self.clock, revoke_deadline_s=0.2
+            source, self.checkpoint, read_head, open_batch, self.clock, 0.2, topics, first_count
         )
         self.worker = Worker(
             source,

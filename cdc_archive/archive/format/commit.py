@@ -55,14 +55,68 @@ class Skipped(msgspec.Struct, frozen=True):
     last_offset: Offset
 
 
-class Gap(msgspec.Struct, frozen=True):
-    """A known loss: offsets [start, end) that the log no longer held, accepted by a person."""
+DELETED: Final = "deleted"
+"""A gap of offsets that the log no longer held when they were to be read."""
+RESTARTED: Final = "restarted"
+"""A gap of unknown size: the log began anew (the topic was made again, or cut back)."""
+SOURCE: Final = "source"
+"""A gap of unknown size: the connector began anew and knows nothing of what came before."""
+
+
+class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A known loss, accepted by a person.
+
+    `kind` `deleted`: offsets [start, end). `restarted` and `source`: how many messages were lost
+    cannot be known, and start = end is the offset where the loss lies; `detail` says between what.
+    """
 
     start: Offset
     end: Offset
     reason: str
     accepted_by: str
     accepted_at: str
+    kind: str = DELETED
+    detail: str = ""
+
+
+class Log(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The log that the offsets of a commit belong to.
+
+    `incarnation` counts how often the log began anew under this topic partition: an offset is
+    unique within an incarnation. `topic_id` is Kafka's own (hex), `partitions` the topic's count
+    of partitions then; None where the broker does not tell.
+    """
+
+    incarnation: Offset = 0
+    topic_id: str | None = None
+    partitions: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class SourceMark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far the change stream had come in its database at the end of a commit.
+
+    `position` is the LSN of the last change (binlog: file number << 48 | position); `streaming` is
+    false while only a snapshot was seen; `restart` is the position at which a person accepted that
+    the connector begins anew.
+    """
+
+    connector: str
+    position: Offset
+    streaming: bool = False
+    restart: Offset | None = None
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """Records that were in quarantine and decode now: their file, and where they come from.
+
+    `origin` is the key of the quarantine file, `offsets` half-open ranges of offsets taken from it,
+    `incarnation` that of the log they belong to.
+    """
+
+    file: FileEntry
+    origin: str
+    offsets: list[tuple[int, int]]
+    incarnation: Offset = 0
 
 
 class Writer(msgspec.Struct, frozen=True):
@@ -73,11 +127,14 @@ class Writer(msgspec.Struct, frozen=True):
     instance: str
 
 
-class Commit(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+class Commit(
+    msgspec.Struct, frozen=True, omit_defaults=True, rename={"start": "from", "end": "to"}
+):
     """Offsets [start, end) of a topic partition, and where each of them went.
 
     `absent` lists half-open ranges of offsets that the log did not hand out although it went on
-    after them: transaction markers, aborted transactions, compaction.
+    after them: transaction markers, aborted transactions, compaction. `last_retry` is the number of
+    the newest commit before this one that has `recovered`.
     """
 
     format: int
@@ -94,6 +151,10 @@ class Commit(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"})
     gaps: list[Gap]
     writer: Writer
     committed_at: str
+    log: Log = Log()
+    source: SourceMark | None = None
+    recovered: list[Recovered] = []
+    last_retry: Offset | None = None
 
     @property
     def topic_partition(self) -> TopicPartition:
@@ -164,8 +225,10 @@ def decode(data: bytes, key: str) -> Commit:
 
 
 def _problem(commit: Commit) -> str | None:
-    if commit.start >= commit.end:
-        return f"its range {commit.range} is empty"
+    if commit.start > commit.end:
+        return f"its range {commit.range} ends before it begins"
+    if commit.start == commit.end and not (commit.gaps or commit.recovered):
+        return f"its range {commit.range} is empty and it records nothing else"
     if commit.accounted != len(commit.range):
         return f"it accounts for {commit.accounted} of the {len(commit.range)} offsets of its range"
     if (commit.sequence == 0) != (commit.previous is None):
@@ -173,4 +236,7 @@ def _problem(commit: Commit) -> str | None:
     for file in commit.files:
         if not commit.start <= file.first_offset <= file.last_offset < commit.end:
             return f"file {file.key} reaches out of its range {commit.range}"
+    for one in commit.recovered:
+        if sum(end - start for start, end in one.offsets) != one.file.records:
+            return f"file {one.file.key} does not hold the offsets that were recovered"
     return None

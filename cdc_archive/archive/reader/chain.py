@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cdc_archive.archive.format.commit import Commit, decode, digest
+from cdc_archive.archive.format.commit import (
+    RESTARTED,
+    Commit,
+    Log,
+    Recovered,
+    SourceMark,
+    decode,
+    digest,
+)
 from cdc_archive.archive.format.layout import COMMITS, chain_prefix_of, commit_key
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ArchiveDamaged, ObjectMissing
@@ -17,11 +25,24 @@ from cdc_archive.storage.object_store import ObjectStore
 
 
 class Head(NamedTuple):
-    """The last commit of a chain: its number, the sha256 of its bytes, the next offset to read."""
+    """The last commit of a chain, and what the next one carries on.
+
+    Its number, the sha256 of its bytes, the next offset to read, the log that offset belongs to,
+    how far the change stream has come, and the newest commit that recovered from quarantine.
+    """
 
     sequence: int
     sha256: str
     next_offset: int
+    log: Log = Log()
+    source: SourceMark | None = None
+    last_retry: int | None = None
+
+    @classmethod
+    def of(cls, commit: Commit, sha256: str) -> Head:
+        """The head that a commit makes."""
+        last_retry = commit.sequence if commit.recovered else commit.last_retry
+        return cls(commit.sequence, sha256, commit.end, commit.log, commit.source, last_retry)
 
 
 class Link(NamedTuple):
@@ -43,7 +64,7 @@ def head(store: ObjectStore, archive: str, partition: TopicPartition) -> Head | 
     if last is None:
         return None
     link = read_link(store, archive, partition, last)
-    return Head(last, link.sha256, link.commit.end)
+    return Head.of(link.commit, link.sha256)
 
 
 def last_sequence(store: ObjectStore, partition: TopicPartition) -> int | None:
@@ -82,6 +103,14 @@ def read_link(store: ObjectStore, archive: str, partition: TopicPartition, seque
     return Link(commit, digest(data))
 
 
+def first_count(store: ObjectStore, archive: str, partition: TopicPartition) -> int | None:
+    """How many partitions the topic had when its chain began; None: no chain, or untold."""
+    try:
+        return read_link(store, archive, partition, 0).commit.log.partitions
+    except ObjectMissing:
+        return None
+
+
 def walk(store: ObjectStore, archive: str, partition: TopicPartition) -> Iterator[Link]:
     """All commits from number 0, each compared with its predecessor.
 
@@ -108,11 +137,35 @@ def _join(previous: Link | None, link: Link, key: str) -> None:
             f"{key}: its predecessor's sha256 is {previous.sha256}, not {link.commit.previous}: "
             "one of the two was altered"
         )
-    if link.commit.start != previous.commit.end:
+    expected = previous.commit.log.incarnation + restarts(link.commit)
+    if link.commit.log.incarnation != expected:
+        raise ArchiveDamaged(
+            f"{key}: belongs to incarnation {link.commit.log.incarnation} of the log, "
+            f"but {expected} is due"
+        )
+    if link.commit.start != previous.commit.end and not restarts(link.commit):
         raise ArchiveDamaged(
             f"{key}: begins at offset {link.commit.start}, "
             f"but its predecessor ends at {previous.commit.end}"
         )
+
+
+def restarts(commit: Commit) -> bool:
+    """Whether the log begins anew with this commit, so that its offsets do not go on."""
+    return any(gap.kind == RESTARTED for gap in commit.gaps)
+
+
+def recovered(
+    store: ObjectStore, archive: str, partition: TopicPartition
+) -> Iterator[tuple[Commit, Recovered]]:
+    """What was taken out of quarantine, the newest first; each commit names the one before."""
+    last = head(store, archive, partition)
+    sequence = None if last is None else last.last_retry
+    while sequence is not None:
+        commit = read_link(store, archive, partition, sequence).commit
+        for one in commit.recovered:
+            yield commit, one
+        sequence = commit.last_retry
 
 
 def partitions(store: ObjectStore, archive: str) -> list[TopicPartition]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from cdc_archive.archive.format.commit import Commit, FileEntry
+from cdc_archive.archive.format.commit import Commit, FileEntry, Gap
 from cdc_archive.archive.format.layout import QUARANTINE
 from cdc_archive.archive.reader.reader import ArchiveReader
 
@@ -18,16 +18,18 @@ def take(reader: ArchiveReader, by: str, table: str | None = None) -> list[Row]:
 
     Args:
         reader: the archive.
-        by: `table`, `hour`, `file` or `partition`.
+        by: `table`, `hour`, `file`, `partition` or `gap`.
         table: wildcard that tables must match; None: all, quarantine too.
     """
     if by == "partition":
         return list(_partitions(reader))
+    if by == "gap":
+        return list(_gaps(reader))
     found = [
         (commit, file)
         for partition in reader.partitions()
         for commit in reader.commits(partition)
-        for file in commit.files
+        for file in (*commit.files, *(one.file for one in commit.recovered))
         if table is None or fnmatchcase(file.table or "", table)
     ]
     if by == "file":
@@ -39,6 +41,21 @@ def take(reader: ArchiveReader, by: str, table: str | None = None) -> list[Row]:
         groups.setdefault((name or "", *hour), []).append(file)
     names = ("table", "hour") if by == "hour" else ("table",)
     return [dict(zip(names, key, strict=True)) | _sum(groups[key]) for key in sorted(groups)]
+
+
+def gap_row(commit: Commit, gap: Gap) -> Row:
+    """A recorded loss as reports and listings show it."""
+    return {
+        "topic": commit.topic,
+        "partition": commit.partition,
+        "kind": gap.kind,
+        "from": gap.start,
+        "to": gap.end,
+        "reason": gap.reason,
+        "accepted_by": gap.accepted_by,
+        "accepted_at": gap.accepted_at,
+        "detail": gap.detail,
+    }
 
 
 def _sum(files: list[FileEntry]) -> Row:
@@ -70,6 +87,12 @@ def _file(commit: Commit, file: FileEntry) -> Row:
     }
 
 
+def _gaps(reader: ArchiveReader) -> Iterator[Row]:
+    for partition in reader.partitions():
+        for commit in reader.commits(partition):
+            yield from (gap_row(commit, gap) for gap in commit.gaps)
+
+
 def _partitions(reader: ArchiveReader) -> Iterator[Row]:
     for partition in reader.partitions():
         commits = list(reader.commits(partition))
@@ -82,8 +105,10 @@ def _partitions(reader: ArchiveReader) -> Iterator[Row]:
             "commits": len(commits),
             "records": sum(file.records for file in files if file.kind != QUARANTINE),
             "quarantined": sum(file.records for file in files if file.kind == QUARANTINE),
+            "recovered": sum(one.file.records for commit in commits for one in commit.recovered),
             "skipped": sum(one.count for commit in commits for one in commit.skipped),
             "absent": sum(end - start for commit in commits for start, end in commit.absent),
             "lost": sum(gap.end - gap.start for commit in commits for gap in commit.gaps),
+            "gaps": sum(len(commit.gaps) for commit in commits),
             "last_commit": commits[-1].committed_at,
         }

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from cdc_archive.archive.format import archive_info, container, layout
-from cdc_archive.archive.format.commit import Commit, FileEntry, digest
+from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, digest
 from cdc_archive.archive.reader import chain
+from cdc_archive.archive.reader.woven import LateFile, place, weave
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
 from cdc_archive.errors import ArchiveDamaged, ArchiveMissing, ObjectMissing
@@ -59,32 +60,46 @@ class ArchiveReader:
     def scan(
         self, partition: TopicPartition, wanted: FileFilter = every_file
     ) -> Iterator[ArchivedRecord]:
-        """The change records of a partition in offset order; memory: the files of one commit.
+        """The change records of a partition in the order of its log (incarnation, offset).
+
+        What was recovered from quarantine stands where it belongs. Memory: the files of one commit.
 
         Raises:
             ArchiveDamaged: a file is missing, altered or unreadable.
         """
-        for commit in self.commits(partition):
-            yield from self.scan_commit(commit, wanted)
-
-    def scan_commit(
-        self, commit: Commit, wanted: FileFilter = every_file
-    ) -> Iterator[ArchivedRecord]:
-        """The change records of one commit in offset order."""
-        streams = [
-            self.file(file, commit)
-            for file in commit.files
-            if file.kind == layout.CHANGES and wanted(file)
+        late = [
+            LateFile(one.incarnation, one.file, commit.sequence)
+            for commit, one in self.recovered(partition)
+            if wanted(one.file)
         ]
-        return heapq.merge(*streams, key=_offset)
+        committed = self._committed(partition, wanted)
+        return heapq.merge(committed, weave(late, self._late), key=place) if late else committed
 
-    def file(self, file: FileEntry, commit: Commit) -> Iterator[ArchivedRecord]:
-        """The change records of one file, in offset order."""
+    def recovered(self, partition: TopicPartition) -> Iterator[tuple[Commit, Recovered]]:
+        """What was taken out of quarantine, with the commit that did so; the newest first."""
+        return chain.recovered(self._store, self.info.id, partition)
+
+    def _committed(self, partition: TopicPartition, wanted: FileFilter) -> Iterator[ArchivedRecord]:
+        for commit in self.commits(partition):
+            streams = [
+                self.file(file, commit.sequence, commit.log.incarnation)
+                for file in commit.files
+                if file.kind == layout.CHANGES and wanted(file)
+            ]
+            yield from heapq.merge(*streams, key=place)
+
+    def _late(self, late: LateFile) -> Iterator[ArchivedRecord]:
+        return self.file(late.file, late.sequence, late.incarnation)
+
+    def file(
+        self, file: FileEntry, sequence: int, incarnation: int = 0
+    ) -> Iterator[ArchivedRecord]:
+        """The change records of one file that commit `sequence` names, in offset order."""
         opened = container.read(self._bytes(file), "change_record.avsc", file.key)
         schema = opened.metadata.get(VALUE_SCHEMA)
         for fields in opened.records:
             yield ArchivedRecord(
-                ChangeRecord(**_message_fields(fields)), file.key, commit.sequence, schema
+                ChangeRecord(**_message_fields(fields)), file.key, sequence, schema, incarnation
             )
 
     def quarantined(self, file: FileEntry) -> Iterator[tuple[Message, str, str]]:
@@ -102,10 +117,6 @@ class ArchiveReader:
         if digest(data) != file.sha256:
             raise ArchiveDamaged(f"{file.key}: its bytes are not those that were committed")
         return data
-
-
-def _offset(archived: ArchivedRecord) -> int:
-    return archived.record.offset
 
 
 def _message_fields(fields: dict[str, Any]) -> dict[str, Any]:

@@ -6,18 +6,19 @@ settings, or absent from the log. Pure but for the memory it holds; time is told
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from cdc_archive.archive.format import avro, layout
-from cdc_archive.archive.format.commit import Skipped
-from cdc_archive.archive.writer.open_file import FileFormat, FileIdentity, OpenFile
-from cdc_archive.changelog.hour import Hour, hour_of, plausible
+from cdc_archive.archive.format import layout
+from cdc_archive.archive.format.commit import Skipped, SourceMark
+from cdc_archive.archive.writer.files import Files
+from cdc_archive.archive.writer.open_file import FileFormat, OpenFile
+from cdc_archive.archive.writer.stream_watch import StreamWatch
+from cdc_archive.changelog.hour import Hour
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
-from cdc_archive.changelog.record import JsonText
 from cdc_archive.decode.decoder import Decoded
-from cdc_archive.errors import Undecodable
+from cdc_archive.decode.stream import StreamPoint
+from cdc_archive.errors import StreamBroken, Undecodable
 from cdc_archive.source.message import Message
 
 Decode = Callable[[Message], Decoded]
@@ -34,6 +35,16 @@ class Taken(NamedTuple):
     event_time_us: int | None = None
 
 
+class Follows(NamedTuple):
+    """What a batch comes after: the log's incarnation, and how far the change stream had come."""
+
+    incarnation: int = 0
+    source: SourceMark | None = None
+
+
+AT_THE_BEGINNING: Final = Follows()
+
+
 class Batch:
     """An open batch.
 
@@ -43,6 +54,7 @@ class Batch:
         decode: what reads a message.
         form: how its files are written.
         skip: whether the settings leave this topic out.
+        follows: what the batch comes after.
     """
 
     def __init__(
@@ -53,21 +65,18 @@ class Batch:
         form: FileFormat,
         *,
         skip: bool,
+        follows: Follows = AT_THE_BEGINNING,
     ) -> None:
         self.partition = partition
         self.start = self.next_offset = start
         self.opened_at = 0.0
         self.messages = 0
-        self.buffered_bytes = 0
-        self.newest_event_us: int | None = None
         self._decode = decode
-        self._form = form
         self._skip = skip
-        self._prefix = avro.position(partition)
-        self._files: dict[FileIdentity, OpenFile] = {}
-        self._schemas: dict[JsonText, str] = {}
+        self._files = Files(partition, form, follows.incarnation)
         self._skipped: Skipped | None = None
         self._absent: list[tuple[int, int]] = []
+        self._stream = StreamWatch(follows.source)
 
     def take(self, message: Message, now: float) -> Taken | None:
         """Account for one message; None if its offset was accounted for before.
@@ -75,80 +84,67 @@ class Batch:
         Args:
             message: the next one of the partition.
             now: monotonic seconds; that of the first message is the birth of the batch.
+
+        Raises:
+            StreamBroken: the connector begins anew with this message, which is not taken.
         """
         if message.offset < self.next_offset:
             return None
+        read = None if self._skip else self._read(message)
         if message.offset > self.next_offset:
             self._absent.append((self.next_offset, message.offset))
-        taken = self._take(message)
+        taken = self._keep(message, read)
         if self.messages == 0:
             self.opened_at = now
         self.next_offset = message.offset + 1
         self.messages += 1
         return taken
 
-    def _take(self, message: Message) -> Taken:
-        if self._skip:
-            self._count_skipped(message.offset)
-            return Taken("skipped", "settings")
+    def _read(self, message: Message) -> Decoded | Undecodable:
         try:
             decoded = self._decode(message)
         except Undecodable as error:
-            self._quarantine(message, error)
-            return Taken(layout.QUARANTINE, error.reason)
-        record = decoded.record
-        identity = FileIdentity(
-            layout.CHANGES,
-            record.table,
-            hour_of(record.event_time_us),
-            self._fingerprint(decoded.value_schema),
+            return error
+        begins = self._stream.broken_at(decoded.record)
+        if begins is not None:
+            raise self._broken(message.offset, begins)
+        return decoded
+
+    def _broken(self, offset: int, begins: StreamPoint) -> StreamBroken:
+        known = 0 if self.source is None else self.source.position
+        return StreamBroken(
+            f"{self.partition}: offset {offset} begins a new stream of connector "
+            f"{begins.connector} at position {begins.position}, after changes up to position "
+            f"{known}: the connector lost its replication slot or its offsets, and what changed in "
+            "between may never have been sent",
+            begins.connector,
+            begins.position,
         )
-        encoded = avro.change(self._prefix, record)
-        self._append(
-            identity, decoded.value_schema, encoded, message.offset, record.event_time_us, record.op
-        )
-        return Taken(layout.CHANGES, record.op, record.event_time_us)
+
+    def _keep(self, message: Message, read: Decoded | Undecodable | None) -> Taken:
+        if read is None:
+            self._count_skipped(message.offset)
+            return Taken("skipped", "settings")
+        if isinstance(read, Undecodable):
+            self._files.quarantine(message, read)
+            return Taken(layout.QUARANTINE, read.reason)
+        self._files.add(read)
+        return Taken(layout.CHANGES, read.record.op, read.record.event_time_us)
 
     def _count_skipped(self, offset: int) -> None:
         known = self._skipped
         first, count = (offset, 0) if known is None else (known.first_offset, known.count)
         self._skipped = Skipped("settings", count + 1, first, offset)
 
-    def _quarantine(self, message: Message, error: Undecodable) -> None:
-        us = message.timestamp * 1000
-        identity = FileIdentity(
-            layout.QUARANTINE, message.topic, hour_of(us if plausible(us) else None), None
-        )
-        encoded = avro.quarantined(self._prefix, message, error.reason, error.detail)
-        self._append(identity, None, encoded, message.offset, None, error.reason)
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes held in memory."""
+        return self._files.buffered_bytes
 
-    def _append(
-        self,
-        identity: FileIdentity,
-        schema: JsonText | None,
-        encoded: bytes,
-        offset: int,
-        event_time_us: int | None,
-        label: str,
-    ) -> None:
-        file = self._files.get(identity)
-        if file is None:
-            file = self._files[identity] = OpenFile(identity, self.partition, schema, self._form)
-            self.buffered_bytes += file.buffered_bytes
-        before = file.buffered_bytes
-        file.append(encoded, offset, event_time_us, label)
-        self.buffered_bytes += file.buffered_bytes - before
-        if event_time_us is not None:
-            newest = self.newest_event_us
-            self.newest_event_us = event_time_us if newest is None else max(newest, event_time_us)
-
-    def _fingerprint(self, schema: JsonText | None) -> str | None:
-        if schema is None:
-            return None
-        known = self._schemas.get(schema)
-        if known is None:
-            known = self._schemas[schema] = hashlib.sha256(schema).hexdigest()
-        return known
+    @property
+    def newest_event_us(self) -> int | None:
+        """The latest event time, microseconds; None: no change tells one."""
+        return self._files.newest_event_us
 
     @property
     def open_files(self) -> int:
@@ -160,9 +156,14 @@ class Batch:
         """The offsets accounted for so far."""
         return OffsetRange(self.start, self.next_offset)
 
+    @property
+    def source(self) -> SourceMark | None:
+        """How far the change stream has come at the end of the batch."""
+        return self._stream.mark()
+
     def files(self) -> Sequence[OpenFile]:
         """The open files, in an order that the data alone decides."""
-        return [self._files[identity] for identity in sorted(self._files, key=_order)]
+        return self._files.in_order()
 
     def skipped(self) -> list[Skipped]:
         """What the settings left out."""
@@ -174,9 +175,4 @@ class Batch:
 
     def oldest_hour_open(self) -> Hour | None:
         """The earliest hour among the open files of changes."""
-        hours = [identity.hour for identity in self._files if identity.kind == layout.CHANGES]
-        return min(hours, default=None)
-
-
-def _order(identity: FileIdentity) -> tuple[str, str, Hour, str]:
-    return (*identity[:3], identity.value_schema or "")
+        return self._files.oldest_hour()

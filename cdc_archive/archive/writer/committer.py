@@ -12,10 +12,15 @@ from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import (
     FORMAT,
+    RESTARTED,
+    SOURCE,
     Commit,
     FileEntry,
     Gap,
+    Log,
+    Recovered,
     Skipped,
+    SourceMark,
     Writer,
     digest,
 )
@@ -25,6 +30,7 @@ from cdc_archive.archive.writer.batch import Batch
 from cdc_archive.archive.writer.open_file import DataFile
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import ArchiveDamaged, Fenced
+from cdc_archive.source.source import NO_FACTS, TopicFacts
 from cdc_archive.storage.object_store import ObjectStore
 
 RunAll = Callable[[Sequence[Callable[[], None]]], None]
@@ -70,8 +76,20 @@ class Committer:
         self._clock = clock
         self._run_all = run_all
 
-    def commit(self, batch: Batch, head: Head | None) -> Committed:
+    def commit(
+        self,
+        batch: Batch,
+        head: Head | None,
+        topic: TopicFacts = NO_FACTS,
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Committed:
         """Make `batch` the commit after `head`.
+
+        Args:
+            batch: sealed.
+            head: the chain's head; None: it has no commit yet.
+            topic: the topic that the batch was read from.
+            confirm: asked last thing before the commit; raises if the batch must not count.
 
         Raises:
             Fenced: another writer has made that commit. Nothing of the batch counts.
@@ -80,6 +98,7 @@ class Committer:
         """
         files = [file.finish() for file in batch.files()]  # 2 close its files
         self._run_all([self._putting(file) for file in files])  # 3 PUT data files
+        log = Log() if head is None else head.log
         commit = self._link(
             batch.partition,
             head,
@@ -87,7 +106,10 @@ class Committer:
             files=[file.entry for file in files],
             skipped=batch.skipped(),
             absent=batch.absent(),
+            log=Log(log.incarnation, topic.id or log.topic_id, topic.partitions),
+            source=batch.source,
         )
+        confirm()
         return Committed(self._put(commit), commit, sum(len(file.data) for file in files))
 
     def accept_gap(
@@ -95,7 +117,47 @@ class Committer:
     ) -> Committed:
         """Record offsets that the log no longer holds as a known loss, and go on after them."""
         gap = Gap(lost.start, lost.end, reason, by, self._now())
-        commit = self._link(partition, head, lost, gaps=[gap])
+        return self._recorded(self._link(partition, head, lost, gaps=[gap]))
+
+    def accept_restart(
+        self,
+        partition: TopicPartition,
+        head: Head,
+        start: int,
+        reason: str,
+        by: str,
+        topic_id: str | None = None,
+    ) -> Committed:
+        """Record that the log began anew: the chain goes on at `start`, in a new incarnation.
+
+        How many messages were lost after the chain's last offset cannot be known.
+        """
+        detail = f"archived up to offset {head.next_offset} of topic id {head.log.topic_id}"
+        detail += f", goes on at offset {start} of topic id {topic_id}"
+        gap = Gap(start, start, reason, by, self._now(), RESTARTED, detail)
+        log = Log(head.log.incarnation + 1, topic_id)
+        at = OffsetRange(start, start)
+        return self._recorded(self._link(partition, head, at, gaps=[gap], log=log))
+
+    def accept_stream_gap(
+        self, partition: TopicPartition, head: Head, position: int, reason: str, by: str
+    ) -> Committed:
+        """Record that the connector begins anew at `position`: changes before it may be lost.
+
+        Raises:
+            ValueError: the chain holds no change of a connector.
+        """
+        if head.source is None:
+            raise ValueError(f"the chain of {partition} holds no change of a connector")
+        known = head.source
+        detail = f"connector {known.connector}: archived up to position {known.position}, "
+        detail += f"begins anew at {position}"
+        at = OffsetRange(head.next_offset, head.next_offset)
+        gap = Gap(at.start, at.end, reason, by, self._now(), SOURCE, detail)
+        mark = SourceMark(known.connector, known.position, streaming=False, restart=position)
+        return self._recorded(self._link(partition, head, at, gaps=[gap], source=mark))
+
+    def _recorded(self, commit: Commit) -> Committed:
         return Committed(self._put(commit), commit, 0)
 
     def _link(
@@ -108,13 +170,17 @@ class Committer:
         skipped: Sequence[Skipped] = (),
         absent: Sequence[tuple[int, int]] = (),
         gaps: Sequence[Gap] = (),
+        recovered: Sequence[Recovered] = (),
+        log: Log | None = None,
+        source: SourceMark | None = None,
     ) -> Commit:
+        before = Head(-1, "", 0) if head is None else head
         return Commit(
             format=FORMAT,
             archive=self._archive,
             topic=partition.topic,
             partition=partition.partition,
-            sequence=0 if head is None else head.sequence + 1,
+            sequence=before.sequence + 1,
             previous=None if head is None else head.sha256,
             start=covered.start,
             end=covered.end,
@@ -124,6 +190,10 @@ class Committer:
             gaps=[*gaps],
             writer=self._writer,
             committed_at=self._now(),
+            log=log or before.log,
+            source=source or before.source,
+            recovered=[*recovered],
+            last_retry=before.last_retry,
         )
 
     def _putting(self, file: DataFile) -> Callable[[], None]:
@@ -140,7 +210,7 @@ class Committer:
         key = commit_key(commit.topic_partition, commit.sequence)
         if not self._store.create(key, data) and self._store.get(key) != data:  # 4 PUT the commit
             raise Fenced(f"{key}: another writer has made this commit")
-        return Head(commit.sequence, digest(data), commit.end)
+        return Head.of(commit, digest(data))
 
     def _now(self) -> str:
         return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")

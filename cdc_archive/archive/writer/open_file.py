@@ -51,6 +51,7 @@ class OpenFile:
         partition: where they come from.
         value_schema: text of the Connect schema whose sha256 the identity names.
         form: how the file is written.
+        incarnation: of the log; equal records of two incarnations are not the same file.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class OpenFile:
         partition: TopicPartition,
         value_schema: JsonText | None,
         form: FileFormat,
+        incarnation: int = 0,
     ) -> None:
         self._identity = identity
         self._partition = partition
         self._value_schema = value_schema
         self._form = form
+        self._incarnation = incarnation
         self._blocks: list[bytes] = []
         self._block: list[bytes] = []
         self._block_size = 0
@@ -85,7 +88,8 @@ class OpenFile:
         """
         if self._records == 0:
             self._first = offset
-            self._sync = container.sync_marker((*self._identity, *self._partition, offset))
+            log = (*self._partition, self._incarnation)[: 3 if self._incarnation else 2]
+            self._sync = container.sync_marker((*self._identity, *log, offset))
         self._records += 1
         self._last = offset
         self._counts[label] += 1
@@ -126,6 +130,8 @@ class OpenFile:
             "cdc.folder": self._identity.folder.encode(),
             "cdc.hour": str(self._identity.hour).encode(),
         }
+        if self._incarnation:
+            entries["cdc.incarnation"] = str(self._incarnation).encode()
         if self._value_schema is not None:
             entries["cdc.value_schema"] = self._value_schema
         return entries

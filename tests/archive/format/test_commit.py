@@ -14,7 +14,10 @@ from cdc_archive.archive.format.commit import (
     Commit,
     FileEntry,
     Gap,
+    Log,
+    Recovered,
     Skipped,
+    SourceMark,
     Writer,
     decode,
 )
@@ -60,10 +63,26 @@ def test_a_commit_comes_back_equal() -> None:
     assert decode(COMMIT.encode(), "k") == COMMIT
 
 
-def test_a_commit_passes_its_json_schema() -> None:
-    """schemas/commit.schema.json describes what is written."""
+FULL = msgspec.structs.replace(
+    COMMIT,
+    gaps=[*COMMIT.gaps, Gap(20, 20, "r", "ann", "2026-02-19T16:00:00Z", "restarted", "why")],
+    log=Log(2, "xtzWWN4bTjitpL3kfd9s5g", 6),
+    source=SourceMark("pg", 72_988_648, streaming=True, restart=5),
+    recovered=[Recovered(FILE, "quarantine/topic=t/a.avro", [(1, 3), (7, 8)], 1)],
+    last_retry=0,
+)
+
+
+@pytest.mark.parametrize("commit", [COMMIT, FULL], ids=["least", "full"])
+def test_a_commit_passes_its_json_schema(commit: Commit) -> None:
+    """schemas/commit.schema.json describes what is written, and names each member of it."""
     schema = json.loads(schema_files.read("commit.schema.json"))
-    jsonschema.Draft202012Validator(schema).validate(json.loads(COMMIT.encode()))
+    schema["additionalProperties"] = False
+    for definition in schema["$defs"].values():
+        if definition["type"] == "object":
+            definition["additionalProperties"] = False
+    jsonschema.Draft202012Validator(schema).validate(json.loads(commit.encode()))
+    assert decode(commit.encode(), "k") == commit
 
 
 @dataclass
@@ -77,7 +96,10 @@ class Wrong:
 WRONG = [
     Wrong({"end": 21}, "accounts for 10 of the 11"),
     Wrong({"absent": []}, "accounts for 7 of the 10"),
-    Wrong({"start": 20}, "is empty"),
+    Wrong({"start": 20, "gaps": []}, "is empty"),
+    Wrong({"start": 20}, "accounts for 10 of the 0"),
+    Wrong({"start": 21}, "ends before it begins"),
+    Wrong({"recovered": [Recovered(FILE, "k", [(1, 3)])]}, "that were recovered"),
     Wrong({"sequence": 0}, "only the first commit"),
     Wrong({"previous": None}, "only the first commit"),
     Wrong({"files": [msgspec.structs.replace(FILE, last_offset=20)]}, "reaches out"),

@@ -1,0 +1,62 @@
+"""Records of files that may overlap, in the order of their log, each file opened when it is due."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from cdc_archive.archive.format.commit import FileEntry
+from cdc_archive.changelog.record import ArchivedRecord
+
+
+class LateFile(NamedTuple):
+    """A file of records that came late: of which incarnation, and named by which commit."""
+
+    incarnation: int
+    file: FileEntry
+    sequence: int
+
+
+def place(archived: ArchivedRecord) -> tuple[int, int]:
+    """Where a record stands in its log: incarnation, offset."""
+    return archived.incarnation, archived.record.offset
+
+
+def weave(
+    files: Iterable[LateFile], read: Callable[[LateFile], Iterator[ArchivedRecord]]
+) -> Iterator[ArchivedRecord]:
+    """The records of all files in the order of their log.
+
+    Args:
+        files: in any order.
+        read: the records of one file, in offset order.
+    """
+    due = sorted(files, key=lambda one: (one.incarnation, one.file.first_offset, one.file.key))
+    heap: list[_Reading] = []
+    for number, late in enumerate(due):
+        while heap and heap[0].place < (late.incarnation, late.file.first_offset):
+            yield _advance(heap)
+        records = read(late)
+        first = next(records)
+        heapq.heappush(heap, _Reading(place(first), number, first, records))
+    while heap:
+        yield _advance(heap)
+
+
+class _Reading(NamedTuple):
+    place: tuple[int, int]
+    number: int
+    record: ArchivedRecord
+    rest: Iterator[ArchivedRecord]
+
+
+def _advance(heap: list[_Reading]) -> ArchivedRecord:
+    """The lowest record; its file's next one takes its place."""
+    _, number, record, rest = heap[0]
+    following = next(rest, None)
+    if following is None:
+        heapq.heappop(heap)
+    else:
+        heapq.heapreplace(heap, _Reading(place(following), number, following, rest))
+    return record

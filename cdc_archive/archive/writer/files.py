@@ -1,0 +1,99 @@
+"""The data files of one commit while they grow: each record goes to the file of its identity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from cdc_archive.archive.format import avro, layout
+from cdc_archive.archive.writer.open_file import FileFormat, FileIdentity, OpenFile
+from cdc_archive.changelog.hour import Hour, hour_of, plausible
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.changelog.record import JsonText
+from cdc_archive.decode.decoder import Decoded
+from cdc_archive.errors import Undecodable
+from cdc_archive.source.message import Message
+
+
+class Files:
+    """Files of one topic partition, open in memory.
+
+    Args:
+        partition: the topic partition that all records come from.
+        form: how files are written.
+        incarnation: of the log that the offsets belong to.
+    """
+
+    def __init__(self, partition: TopicPartition, form: FileFormat, incarnation: int = 0) -> None:
+        self.buffered_bytes = 0
+        self.newest_event_us: int | None = None
+        self._partition = partition
+        self._form = form
+        self._incarnation = incarnation
+        self._prefix = avro.position(partition)
+        self._files: dict[FileIdentity, OpenFile] = {}
+        self._schemas: dict[JsonText, str] = {}
+
+    def add(self, decoded: Decoded) -> None:
+        """Put a change into the file of its table, hour and schema."""
+        record, schema = decoded
+        time = record.event_time_us
+        identity = FileIdentity(
+            layout.CHANGES, record.table, hour_of(time), self._fingerprint(schema)
+        )
+        encoded = avro.change(self._prefix, record)
+        self._append(identity, schema, encoded, record.offset, time, record.op)
+        if time is not None:
+            newest = self.newest_event_us
+            self.newest_event_us = time if newest is None else max(newest, time)
+
+    def quarantine(self, message: Message, error: Undecodable) -> None:
+        """Keep a message whole, with the reason why it is no change."""
+        us = message.timestamp * 1000
+        hour = hour_of(us if plausible(us) else None)
+        identity = FileIdentity(layout.QUARANTINE, message.topic, hour, None)
+        encoded = avro.quarantined(self._prefix, message, error.reason, error.detail)
+        self._append(identity, None, encoded, message.offset, None, error.reason)
+
+    def _append(
+        self,
+        identity: FileIdentity,
+        schema: JsonText | None,
+        encoded: bytes,
+        offset: int,
+        event_time_us: int | None,
+        label: str,
+    ) -> None:
+        file = self._files.get(identity)
+        if file is None:
+            file = self._files[identity] = OpenFile(
+                identity, self._partition, schema, self._form, self._incarnation
+            )
+            self.buffered_bytes += file.buffered_bytes
+        before = file.buffered_bytes
+        file.append(encoded, offset, event_time_us, label)
+        self.buffered_bytes += file.buffered_bytes - before
+
+    def _fingerprint(self, schema: JsonText | None) -> str | None:
+        if schema is None:
+            return None
+        known = self._schemas.get(schema)
+        if known is None:
+            known = self._schemas[schema] = hashlib.sha256(schema).hexdigest()
+        return known
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def in_order(self) -> Sequence[OpenFile]:
+        """The open files, in an order that the data alone decides."""
+        return [self._files[identity] for identity in sorted(self._files, key=_order)]
+
+    def oldest_hour(self) -> Hour | None:
+        """The earliest hour among the open files of changes."""
+        hours = [identity.hour for identity in self._files if identity.kind == layout.CHANGES]
+        return min(hours, default=None)
+
+
+def _order(identity: FileIdentity) -> tuple[str, str, Hour, str]:
+    return (*identity[:3], identity.value_schema or "")

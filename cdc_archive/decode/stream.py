@@ -1,0 +1,67 @@
+"""Where a change stands in the stream of its connector, and whether the stream begins anew there.
+
+A connector that lost its replication slot or its offsets starts over: with a snapshot, or at the
+slot's present end. PostgreSQL's connector then knows of no commit (`source.sequence` begins with
+null), other connectors mark a snapshot. What changed in between was never sent.
+Source: recorded streams (a kill -9 of Connect leaves `sequence` as it was), Debezium's manual.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+
+from cdc_archive.changelog.record import JsonText
+
+_INITIAL: Final = frozenset(
+    {"true", "first", "first_in_data_collection", "last_in_data_collection", "last"}
+)
+
+
+class StreamPoint(NamedTuple):
+    """`position` is the LSN (binlog: file number << 48 | position) in the stream of `connector`."""
+
+    connector: str
+    position: int
+    snapshot: bool
+    begins: bool
+
+
+class _Source(msgspec.Struct):
+    name: str
+    snapshot: str | bool | None = None
+    sequence: str | None = None
+    lsn: int | None = None
+    file: str | None = None
+    pos: int | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Source).decode
+
+
+def may_begin(source: JsonText) -> bool:
+    """A quick look that tells most changes from those that can be the first of a stream."""
+    return b"[null" in source or b'"snapshot":"false"' not in source
+
+
+def stream_point(source: JsonText | None) -> StreamPoint | None:
+    """The point that a `source` block names; None if it names none (incremental snapshots, say)."""
+    if source is None:
+        return None
+    try:
+        found = _decode(source)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    position = found.lsn if found.lsn is not None else _binlog(found.file, found.pos)
+    if position is None or position < 0:
+        return None
+    snapshot = str(found.snapshot).lower() in _INITIAL
+    begins = snapshot if found.sequence is None else found.sequence.startswith("[null")
+    return StreamPoint(found.name, position, snapshot, begins)
+
+
+def _binlog(file: str | None, pos: int | None) -> int | None:
+    number = re.search(r"\d+$", file or "")
+    return None if number is None or pos is None else int(number[0]) << 48 | pos
