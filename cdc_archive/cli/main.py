@@ -22,7 +22,8 @@ COMMANDS: Final = {
     "replay": "Give back the audit events that the archived changes prove.",
     "ls": "Show what the archive holds: tables, hours, files, offsets.",
     "cat": "Print archived records as JSON lines.",
-    "gap": "Record a known loss of messages in the archive.",
+    "quarantine": "List, show or try again what could not be decoded.",
+    "gap": "Record a known loss in the archive.",
     "config": "Check, show or explain the settings.",
     "demo": "Play an incident and its recovery on this machine, with nothing else.",
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from re import compile as pattern
 from typing import TYPE_CHECKING, Final
@@ -17,11 +18,13 @@ from cdc_archive import __version__
 from cdc_archive.archive.format.archive_info import PROGRAM
 from cdc_archive.archive.format.commit import Writer
 from cdc_archive.archive.reader import chain
+from cdc_archive.archive.reader.quarantine import Asked
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.writer import root
 from cdc_archive.archive.writer.batch import Batch, Follows
 from cdc_archive.archive.writer.committer import Committer, RunAll, one_by_one
 from cdc_archive.archive.writer.open_file import FileFormat
+from cdc_archive.archive.writer.recovery import Outcome, Recovery
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
 from cdc_archive.decode.decoder import Decoder
@@ -208,9 +211,23 @@ def worker(settings: Settings, source: Source, store: ObjectStore, observed: Obs
     )
 
 
-def _batches(settings: Settings) -> OpenBatch:
+def retries(settings: Settings, store: ObjectStore, asked: Asked) -> Iterator[Outcome]:
+    """What becomes of the quarantine of each partition when it is decoded again."""
+    store.check()
+    reader = ArchiveReader(store)
     decode = Decoder(settings.decode.flattened_topics).decode
-    form = FileFormat(settings.archive.codec, settings.archive.block_bytes)
+    recovery = Recovery(store, committer(store)[0], decode, _form(settings))
+    for partition in reader.partitions():
+        if asked.topic is None or fnmatchcase(partition.topic, asked.topic):
+            yield recovery.run(reader, partition, asked)
+
+
+def _form(settings: Settings) -> FileFormat:
+    return FileFormat(settings.archive.codec, settings.archive.block_bytes)
+
+
+def _batches(settings: Settings) -> OpenBatch:
+    decode, form = Decoder(settings.decode.flattened_topics).decode, _form(settings)
     skipped = [pattern(text) for text in settings.decode.skip_topics]
 
     def open_batch(partition: TopicPartition, start: int, follows: Follows) -> Batch:

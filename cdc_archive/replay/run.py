@@ -109,7 +109,7 @@ def of_archive(
     for partition in partitions:
         for commit in reader.commits(partition):
             report.quarantined += sum(f.records for f in commit.files if f.kind == QUARANTINE)
-            report.quarantined -= sum(one.file.records for one in commit.recovered)
+            report.quarantined -= sum(one.records for one in commit.recovered)
             report.skipped += sum(skipped.count for skipped in commit.skipped)
             report.gaps += [gap_row(commit, gap) for gap in commit.gaps]
     return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -247,3 +248,48 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     """And can be imported."""
     assert main.run([name, "--help"]) == 0
     assert "Usage: cdc-archive" in capsys.readouterr().out
+
+
+FLAT = {"topic": "flat.t", "partition": 0, "timestamp": 1_771_516_800_000, "key": None}
+
+
+@pytest.fixture
+def quarantine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive of two rows without a mark, and poison."""
+    values = [b'{"id":1}', b"\xff\x1b[31m", b'{"id":2}']
+    dump = tmp_path / "dump.jsonl"
+    with dump.open("w") as out:
+        for offset, value in enumerate(values):
+            line = FLAT | {"offset": offset, "value": base64.b64encode(value).decode()}
+            out.write(json.dumps(line | {"timestamp_type": "CreateTime", "headers": []}) + "\n")
+    (tmp_path / "archive").mkdir()
+    monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", str(tmp_path / "archive"))
+    monkeypatch.delenv("CDC_ARCHIVE_CONFIG", raising=False)
+    assert main.run(["import", str(dump)]) == 0
+
+
+@pytest.mark.usefixtures("quarantine")
+def test_what_is_in_quarantine_is_listed_shown_and_tried_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the settings name the topic as flattened, its rows are recovered; poison stays."""
+    capsys.readouterr()
+    assert main.run(["quarantine", "list", "--json"]) == 0
+    reasons = {row["reason"]: row["messages"] for row in lines(capsys.readouterr().out)}
+    assert reasons == {"not_debezium": 2, "invalid_utf8": 1}
+    assert main.run(["quarantine", "show", "flat.t", "0", "1"]) == 0
+    (shown,) = lines(capsys.readouterr().out)
+    assert (shown["reason"], shown["value"]) == ("invalid_utf8", {"base64": "/xtbMzFt"})
+    monkeypatch.setenv("CDC_ARCHIVE_DECODE__FLATTENED_TOPICS", "flat\\..*")
+    assert main.run(["quarantine", "retry"]) == 0
+    assert "2 messages recovered, 1 still do not decode" in capsys.readouterr().err
+    assert main.run(["quarantine", "retry"]) == 0
+    assert "0 messages recovered, 1 still do not decode" in capsys.readouterr().err
+    assert main.run(["cat", "--topic", "flat.t"]) == 0
+    assert [row["offset"] for row in lines(capsys.readouterr().out)] == [0, 2]
+    assert main.run(["quarantine", "list", "--messages", "--recovered", "--json"]) == 0
+    told = [row["recovered_by"] for row in lines(capsys.readouterr().out)]
+    assert told == [1, None, 1]
+    assert main.run(["quarantine", "show", "flat.t", "0", "7"]) == 17
+    assert main.run(["quarantine", "list"]) == 0
+    assert "invalid_utf8" in capsys.readouterr().out

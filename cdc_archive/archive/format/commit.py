@@ -107,16 +107,21 @@ class SourceMark(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """Records that were in quarantine and decode now: their file, and where they come from.
+    """Records that were in quarantine and decode now: where they come from, and their files.
 
     `origin` is the key of the quarantine file, `offsets` half-open ranges of offsets taken from it,
     `incarnation` that of the log they belong to.
     """
 
-    file: FileEntry
     origin: str
     offsets: list[tuple[int, int]]
+    files: list[FileEntry]
     incarnation: Offset = 0
+
+    @property
+    def records(self) -> int:
+        """How many records came out of that quarantine file."""
+        return sum(end - start for start, end in self.offsets)
 
 
 class Writer(msgspec.Struct, frozen=True):
@@ -237,6 +242,6 @@ def _problem(commit: Commit) -> str | None:
         if not commit.start <= file.first_offset <= file.last_offset < commit.end:
             return f"file {file.key} reaches out of its range {commit.range}"
     for one in commit.recovered:
-        if sum(end - start for start, end in one.offsets) != one.file.records:
-            return f"file {one.file.key} does not hold the offsets that were recovered"
+        if one.records != sum(file.records for file in one.files):
+            return f"its files do not hold what was recovered from {one.origin}"
     return None

@@ -10,6 +10,7 @@ import base64
 import json
 from typing import Any
 
+from cdc_archive.archive.reader.quarantine import Held
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.source.message import CREATE_TIME, LOG_APPEND_TIME
 
@@ -39,6 +40,27 @@ def view(archived: ArchivedRecord) -> dict[str, Any]:
     if record.envelope is not None:
         shown["envelope"] = value_view(record.envelope)
     return shown | {"file": archived.file, "commit": archived.sequence}
+
+
+def quarantine_view(held: Held) -> dict[str, Any]:
+    """A quarantined message with the reason and where it lies."""
+    message = held.message
+    return {
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": message.offset,
+        "timestamp": message.timestamp,
+        "timestamp_type": _TIMES.get(message.timestamp_type, "none"),
+        "reason": held.reason,
+        "detail": held.detail,
+        "headers": [[name, value_view(value)] for name, value in message.headers],
+        "key": value_view(message.key),
+        "value": value_view(message.value),
+        "file": held.file,
+        "commit": held.sequence,
+        "incarnation": held.incarnation,
+        "recovered_by": held.recovered_by,
+    }
 
 
 def value_view(data: bytes | None) -> Any:

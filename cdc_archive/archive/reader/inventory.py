@@ -29,7 +29,7 @@ def take(reader: ArchiveReader, by: str, table: str | None = None) -> list[Row]:
         (commit, file)
         for partition in reader.partitions()
         for commit in reader.commits(partition)
-        for file in (*commit.files, *(one.file for one in commit.recovered))
+        for file in (*commit.files, *(file for one in commit.recovered for file in one.files))
         if table is None or fnmatchcase(file.table or "", table)
     ]
     if by == "file":
@@ -105,7 +105,7 @@ def _partitions(reader: ArchiveReader) -> Iterator[Row]:
             "commits": len(commits),
             "records": sum(file.records for file in files if file.kind != QUARANTINE),
             "quarantined": sum(file.records for file in files if file.kind == QUARANTINE),
-            "recovered": sum(one.file.records for commit in commits for one in commit.recovered),
+            "recovered": sum(one.records for commit in commits for one in commit.recovered),
             "skipped": sum(one.count for commit in commits for one in commit.skipped),
             "absent": sum(end - start for commit in commits for start, end in commit.absent),
             "lost": sum(gap.end - gap.start for commit in commits for gap in commit.gaps),

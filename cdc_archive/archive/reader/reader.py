@@ -68,9 +68,10 @@ class ArchiveReader:
             ArchiveDamaged: a file is missing, altered or unreadable.
         """
         late = [
-            LateFile(one.incarnation, one.file, commit.sequence)
+            LateFile(one.incarnation, file, commit.sequence)
             for commit, one in self.recovered(partition)
-            if wanted(one.file)
+            for file in one.files
+            if wanted(file)
         ]
         committed = self._committed(partition, wanted)
         return heapq.merge(committed, weave(late, self._late), key=place) if late else committed

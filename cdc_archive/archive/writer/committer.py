@@ -157,6 +157,24 @@ class Committer:
         mark = SourceMark(known.connector, known.position, streaming=False, restart=position)
         return self._recorded(self._link(partition, head, at, gaps=[gap], source=mark))
 
+    def recover(
+        self,
+        partition: TopicPartition,
+        head: Head | None,
+        found: Sequence[tuple[Recovered, Sequence[DataFile]]],
+    ) -> Committed:
+        """Record what was in quarantine and decodes now; files first, as in every commit.
+
+        Raises:
+            Fenced: another writer has made that commit; look again what is left to recover.
+        """
+        files = [file for _, written in found for file in written]
+        self._run_all([self._putting(file) for file in files])
+        next_offset = 0 if head is None else head.next_offset
+        at = OffsetRange(next_offset, next_offset)
+        commit = self._link(partition, head, at, recovered=[one for one, _ in found])
+        return Committed(self._put(commit), commit, sum(len(file.data) for file in files))
+
     def _recorded(self, commit: Commit) -> Committed:
         return Committed(self._put(commit), commit, 0)
 

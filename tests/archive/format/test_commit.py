@@ -68,7 +68,7 @@ FULL = msgspec.structs.replace(
     gaps=[*COMMIT.gaps, Gap(20, 20, "r", "ann", "2026-02-19T16:00:00Z", "restarted", "why")],
     log=Log(2, "xtzWWN4bTjitpL3kfd9s5g", 6),
     source=SourceMark("pg", 72_988_648, streaming=True, restart=5),
-    recovered=[Recovered(FILE, "quarantine/topic=t/a.avro", [(1, 3), (7, 8)], 1)],
+    recovered=[Recovered("quarantine/topic=t/a.avro", [(1, 3), (7, 8)], [FILE], 1)],
     last_retry=0,
 )
 
@@ -99,7 +99,7 @@ WRONG = [
     Wrong({"start": 20, "gaps": []}, "is empty"),
     Wrong({"start": 20}, "accounts for 10 of the 0"),
     Wrong({"start": 21}, "ends before it begins"),
-    Wrong({"recovered": [Recovered(FILE, "k", [(1, 3)])]}, "that were recovered"),
+    Wrong({"recovered": [Recovered("the-origin", [(1, 3)], [FILE])]}, "recovered from the-origin"),
     Wrong({"sequence": 0}, "only the first commit"),
     Wrong({"previous": None}, "only the first commit"),
     Wrong({"files": [msgspec.structs.replace(FILE, last_offset=20)]}, "reaches out"),
