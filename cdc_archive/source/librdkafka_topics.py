@@ -12,6 +12,8 @@ from cdc_archive.errors import SourceBusy
 from cdc_archive.source.source import NO_FACTS, TopicFacts
 
 _ANSWER_S: Final = 10.0
+_NO_ID: Final = "A" * 22
+"""128 zero bits in base64: the broker has no topic ids."""
 _SHARED: Final = ("bootstrap.servers", "client.id", "security.", "sasl.", "ssl.", "logger")
 
 
@@ -44,5 +46,5 @@ class TopicAsker:
                 return NO_FACTS
             what = f"Kafka does not tell about topic {topic}: {error.args[0].str()}"
             raise SourceBusy(what) from None
-        topic_id = str(found.topic_id) if int(found.topic_id) else None
-        return TopicFacts(topic_id, len(found.partitions) or None)
+        topic_id = str(found.topic_id)
+        return TopicFacts(None if topic_id == _NO_ID else topic_id, len(found.partitions) or None)

@@ -84,6 +84,20 @@ class RealStack:
         """Stop a connector."""
         self._connect("DELETE", f"/connectors/{name}")
 
+    def stop_connector(self, name: str) -> None:
+        """Let a connector give up its slot; its offsets are kept."""
+        self._connect("PUT", f"/connectors/{name}/stop")
+        slot = f"SELECT active FROM pg_replication_slots WHERE slot_name = 'slot_{name}'"
+        wait_until(lambda: self.psql(slot) == "f", f"{name} to stop")
+
+    def forget_offsets(self, name: str) -> None:
+        """Delete the offsets of a connector that is stopped."""
+        self._connect("DELETE", f"/connectors/{name}/offsets")
+
+    def resume_connector(self, name: str) -> None:
+        """Let a stopped connector go on."""
+        self._connect("PUT", f"/connectors/{name}/resume")
+
     def _connect(self, method: str, path: str, body: object = None) -> None:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.state.port('connect')}{path}",
