@@ -189,6 +189,13 @@ class ArchiveDamaged(Stop):
     default_action = "Do not write to this archive; restore the named object from a copy."
 
 
+class ArchiveIncomplete(Stop):
+    """The archive is what was written, and losses are recorded in it."""
+
+    exit_code = 20
+    default_action = "See them with `cdc-archive ls --by gap`; --allow-gaps if they are known."
+
+
 class FormatUnknown(Stop):
     """The archive was written in a format version that this program does not know."""
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "replay": "Give back the audit events that the archived changes prove.",
     "ls": "Show what the archive holds: tables, hours, files, offsets.",
     "cat": "Print archived records as JSON lines.",
+    "verify": "Prove that the archive is whole and unaltered.",
     "quarantine": "List, show or try again what could not be decoded.",
     "gap": "Record a known loss in the archive.",
     "config": "Check, show or explain the settings.",

@@ -50,6 +50,11 @@ def json_line(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
+def line(text: str) -> None:
+    """A line of text on stdout."""
+    sys.stdout.write(text + "\n")
+
+
 def say(text: str) -> None:
     """A message to the person, on stderr."""
     console(stderr=True).print(text, markup=False)

@@ -29,6 +29,7 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import ConfigInvalid
+from cdc_archive.integrity.verify import Verification
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.recorded import RecordedSource
 from cdc_archive.source.source import Source
@@ -103,6 +104,13 @@ def open_reader(settings: Settings) -> ArchiveReader:
     store = open_store(settings)
     store.check()
     return ArchiveReader(store)
+
+
+def verification(settings: Settings) -> Verification:
+    """A look at the whole archive."""
+    store = open_store(settings)
+    store.check()
+    return Verification(store, ArchiveReader(store))
 
 
 def kafka_source(kafka: KafkaSettings) -> Source:

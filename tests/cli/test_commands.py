@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,25 @@ def test_an_accepted_gap_stands_in_the_chain(capsys: pytest.CaptureFixture[str])
     assert main.run(["ls", "--by", "gap", "--json"]) == 0
     (gap,) = lines(capsys.readouterr().out)
     assert (gap["kind"], gap["from"], gap["to"], gap["accepted_by"]) == ("deleted", 5, 9, "ann")
+
+
+def test_an_archive_is_verified_by_exit_code(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whole, whole with known losses, damaged, empty."""
+    assert main.run(["verify"]) == 0
+    assert "whole and unaltered" in capsys.readouterr().err
+    assert main.run([*ACCEPT, "--from", "5", "--to", "9"]) == 0
+    assert main.run(["verify"]) == 20
+    assert main.run(["verify", "--allow-gaps"]) == 0
+    capsys.readouterr()
+    victim = next(archive.glob("changes/*/*/*/*.avro"))
+    victim.write_bytes(b"x")
+    assert main.run(["verify", "--json"]) == 15
+    kinds = {row["kind"]: row["key"] for row in lines(capsys.readouterr().out)}
+    assert kinds["altered"] == str(victim.relative_to(archive))
+    shutil.rmtree(archive / "commits")
+    assert main.run(["verify"]) == 17
 
 
 @pytest.mark.usefixtures("archive")

@@ -91,12 +91,16 @@ def read_link(store: ObjectStore, archive: str, partition: TopicPartition, seque
         ObjectMissing: there is no commit of this number.
         ArchiveDamaged: it belongs elsewhere, or is no commit.
     """
-    key = commit_key(partition, sequence)
+    return read_at(store, archive, commit_key(partition, sequence))
+
+
+def read_at(store: ObjectStore, archive: str, key: str) -> Link:
+    """As `read_link`, for the commit that stands under a key."""
     data = store.get(key)
     commit = decode(data, key)
     if commit.archive != archive:
         raise ArchiveDamaged(f"{key}: belongs to archive {commit.archive}, not to {archive}")
-    if (commit.topic_partition, commit.sequence) != (partition, sequence):
+    if commit_key(commit.topic_partition, commit.sequence) != key:
         raise ArchiveDamaged(
             f"{key}: holds commit {commit.sequence} of {commit.topic_partition} instead"
         )
@@ -124,12 +128,17 @@ def walk(store: ObjectStore, archive: str, partition: TopicPartition) -> Iterato
             link = read_link(store, archive, partition, sequence)
         except ObjectMissing:
             return
-        _join(previous, link, commit_key(partition, sequence))
+        join(previous, link, commit_key(partition, sequence))
         yield link
         previous, sequence = link, sequence + 1
 
 
-def _join(previous: Link | None, link: Link, key: str) -> None:
+def join(previous: Link | None, link: Link, key: str) -> None:
+    """Compare a commit with its predecessor; None: it is not known.
+
+    Raises:
+        ArchiveDamaged: a hash, an offset or the incarnation does not join.
+    """
     if previous is None:
         return
     if link.commit.previous != previous.sha256:

@@ -1,0 +1,180 @@
+"""Break one thing of a good archive: verify finds that, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from support.build import change, changes, message
+from support.captures import ALL_CAPTURES, messages
+from support.simulated_source import SimulatedSource
+from support.workshop import Workshop
+
+from cdc_archive.archive.format.commit import Writer, decode, digest
+from cdc_archive.archive.reader import chain
+from cdc_archive.archive.reader.quarantine import Asked
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.writer.committer import Committer
+from cdc_archive.archive.writer.open_file import FileFormat
+from cdc_archive.archive.writer.recovery import Recovery
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.decode.decoder import Decoder
+from cdc_archive.integrity.findings import Finding
+from cdc_archive.integrity.verify import Verification
+from cdc_archive.storage.memory import MemoryStore
+from cdc_archive.worker.limits import Limits
+
+P0 = TopicPartition("pg.app.t", 0)
+FIRST, SECOND, LAST = (f"commits/pg.app.t/0/{n:012d}.json" for n in range(3))
+
+
+def good() -> MemoryStore:
+    """Three commits: two of changes and poison, and one that recovers a flattened row."""
+    store = MemoryStore()
+    log = changes(12)
+    log[3] = message(b'{"id":3}', offset=3)
+    log[7] = message(b"poison", offset=7)
+    log[9] = message(change(table="u"), offset=9)
+    Workshop(SimulatedSource(log, batch=6), store, Limits(commit_records=6)).run()
+    committer = Committer(store, "archive-1", Writer("test", "0", "w"), lambda: 1771516800.0)
+    Recovery(store, committer, Decoder([".*"]).decode, FileFormat()).run(
+        ArchiveReader(store), P0, Asked()
+    )
+    return store
+
+
+def findings(store: MemoryStore) -> list[Finding]:
+    return list(Verification(store, ArchiveReader(store)).run())
+
+
+def test_a_good_archive_has_no_finding() -> None:
+    """And the counts tell what was looked at."""
+    verification = Verification(good(), ArchiveReader(good()))
+    assert list(verification.run()) == []
+    assert dict(verification.counts) == {"chains": 1, "commits": 3, "files": 6, "records": 13}
+
+
+@pytest.mark.parametrize("name", ALL_CAPTURES)
+def test_an_archive_of_a_recorded_stream_has_no_finding(name: str) -> None:
+    """Whatever Debezium wrote."""
+    store = MemoryStore()
+    Workshop(SimulatedSource(messages(name)), store, Limits(commit_records=60)).run()
+    assert findings(store) == []
+
+
+def data_key(store: MemoryStore, part: str) -> str:
+    return next(stat.key for stat in store.list("") if part in stat.key)
+
+
+def replace(store: MemoryStore, key: str, data: bytes) -> str:
+    store._objects[key] = (data, 0.0)
+    return key
+
+
+def remove(store: MemoryStore, key: str) -> str:
+    del store._objects[key]
+    return key
+
+
+def rewritten(store: MemoryStore, key: str, **members: object) -> str:
+    return replace(store, key, json.dumps(json.loads(store.get(key)) | members).encode())
+
+
+def moved(store: MemoryStore, key: str, to: str) -> str:
+    store._objects[to] = store._objects.pop(key)
+    return to
+
+
+def exchanged_file(store: MemoryStore) -> str:
+    """A forger replaces a file and its entry in the last data commit, and the link after it."""
+    commit = json.loads(store.get(SECOND))
+    entry = next(one for one in commit["files"] if one["table"] == "lab.app.u")
+    other = next(one for one in commit["files"] if one["table"] == "lab.app.t")
+    entry |= {name: other[name] for name in ("sha256", "size")}
+    replace(store, entry["key"], store.get(other["key"]))
+    replace(store, SECOND, json.dumps(commit).encode())
+    rewritten(store, LAST, previous=digest(store.get(SECOND)))
+    return entry["key"]
+
+
+@dataclass
+class Damage:
+    """What is done, and the kind and key (None: that which `do` gives) of what is found."""
+
+    do: Callable[[MemoryStore], str]
+    kind: str
+    key: str | None = None
+
+
+DAMAGES = {
+    "a file lost a byte": Damage(
+        lambda s: replace(s, k := data_key(s, "table=lab.app.u"), s.get(k)[:-1]), "altered"
+    ),
+    "a quarantine file is another": Damage(
+        lambda s: replace(s, data_key(s, "quarantine/"), b"other"), "altered"
+    ),
+    "a file is gone": Damage(lambda s: remove(s, data_key(s, "table=lab.app.u")), "missing"),
+    "a commit was altered": Damage(
+        lambda s: rewritten(s, FIRST, committed_at="2020-01-01T00:00:00Z"), "broken", SECOND
+    ),
+    "a commit is no JSON": Damage(lambda s: replace(s, LAST, b"{"), "broken"),
+    "the first commit is no JSON": Damage(lambda s: replace(s, FIRST, b"{"), "unreadable"),
+    "a commit of another archive": Damage(lambda s: rewritten(s, LAST, archive="x"), "broken"),
+    "a commit moved to the end": Damage(
+        lambda s: moved(s, LAST, LAST.replace("2.json", "3.json")), "missing"
+    ),
+    "a file beside the chain": Damage(
+        lambda s: replace(s, "changes/table=x/date=a/hour=b/c.avro", b""), "orphan"
+    ),
+    "an object that is none of ours": Damage(lambda s: replace(s, "notes.txt", b""), "stranger"),
+    "a stranger among the commits": Damage(
+        lambda s: replace(s, "commits/pg.app.t/0/x.json", b""), "stranger"
+    ),
+    "a file exchanged with its entry": Damage(exchanged_file, "broken"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_damage_is_found_and_named(damage: Damage) -> None:
+    """The kind and the object, first of all findings."""
+    store = good()
+    key = damage.do(store)
+    found = findings(store)
+    assert (damage.kind, damage.key or key) in {(one.kind, one.key) for one in found}
+    others = {one.kind for one in found if one.is_damage} - {damage.kind}
+    assert others <= {"unreadable", "broken", "missing"}
+
+
+def test_a_missing_commit_is_named_by_the_next_one() -> None:
+    """And the links after it are still compared."""
+    store = good()
+    remove(store, FIRST)
+    assert findings(store)[0] == Finding(
+        "missing", SECOND, "commits 0 to 0 are missing before this one"
+    )
+
+
+def test_what_is_recovered_twice_is_found() -> None:
+    """Each message comes out of quarantine once."""
+    store = good()
+    commit = decode(store.get(LAST), LAST)
+    again = json.loads(store.get(LAST)) | {"sequence": 3, "previous": digest(store.get(LAST))}
+    replace(store, LAST.replace("2.json", "3.json"), json.dumps(again | {"last_retry": 2}).encode())
+    (found,) = findings(store)
+    assert (found.kind, found.what) == (
+        "broken",
+        f"recovers what does not wait in {commit.recovered[0].origin}",
+    )
+
+
+def test_a_recorded_loss_is_told_and_is_no_damage() -> None:
+    """With range, reason and person."""
+    store = good()
+    committer = Committer(store, "archive-1", Writer("test", "0", "w"), lambda: 1771516800.0)
+    head = chain.head(store, "archive-1", P0)
+    committer.accept_gap(P0, head, OffsetRange(12, 20), "storm", "ann")
+    (found,) = findings(store)
+    assert (found.kind, found.is_damage) == ("gap", False)
+    assert found.what == "pg.app.t[0] deleted: [12, 20) storm (accepted by ann)"
