@@ -189,6 +189,13 @@ class ArchiveDamaged(Stop):
     default_action = "Do not write to this archive; restore the named object from a copy."
 
 
+class ObjectTooLarge(ArchiveDamaged):
+    """An object is larger than anything that belongs under its key; it was not read."""
+
+    def __init__(self, where: str, size: int, limit: int) -> None:
+        super().__init__(f"{where}: has {size:,} bytes, more than the {limit:,} that may be there")
+
+
 class ArchiveIncomplete(Stop):
     """The archive is what was written, and losses are recorded in it."""
 

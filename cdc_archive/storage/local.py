@@ -17,6 +17,7 @@ from typing import Final
 from cdc_archive.errors import (
     BucketMissing,
     ObjectMissing,
+    ObjectTooLarge,
     StoreBusy,
     StoreDenied,
     StoreUnreachable,
@@ -53,10 +54,14 @@ class LocalStore:
             raise self._told(error, key) from None
         return True
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, limit: int | None = None) -> bytes:
         """See the port."""
         try:
-            return self._path(key).read_bytes()
+            with self._path(key).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if limit is not None and size > limit:
+                    raise ObjectTooLarge(f"{self._root}: {key}", size, limit)
+                return file.read()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             self.check()
             raise ObjectMissing(f"{self._root}: no object {key}") from None

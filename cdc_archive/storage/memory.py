@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from cdc_archive.errors import ObjectMissing
+from cdc_archive.errors import ObjectMissing, ObjectTooLarge
 from cdc_archive.storage.object_store import ObjectStat
 
 
@@ -30,12 +30,15 @@ class MemoryStore:
             self._objects[key] = (bytes(data), self._clock())
             return True
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, limit: int | None = None) -> bytes:
         """See the port."""
         try:
-            return self._objects[key][0]
+            data = self._objects[key][0]
         except KeyError:
             raise ObjectMissing(f"no object {key} in memory") from None
+        if limit is not None and len(data) > limit:
+            raise ObjectTooLarge(key, len(data), limit)
+        return data
 
     def stat(self, key: str) -> ObjectStat | None:
         """See the port."""

@@ -38,11 +38,16 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, limit: int | None = None) -> bytes:
         """All bytes of an object.
+
+        Args:
+            key: its key.
+            limit: how many bytes it may have; None: any number.
 
         Raises:
             ObjectMissing: nothing stands under this key.
+            ObjectTooLarge: it has more than `limit` bytes, which were not read.
             StoreBusy, StoreUnreachable, BucketMissing, StoreDenied: as for `create`.
         """
         ...

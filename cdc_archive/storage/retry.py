@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
-from cdc_archive.errors import ObjectMissing, Retry, StateUnknown, StoreUnreachable
+from cdc_archive.errors import ObjectMissing, ObjectTooLarge, Retry, StateUnknown, StoreUnreachable
 from cdc_archive.storage.object_store import ObjectStat, ObjectStore
 
 _T = TypeVar("_T")
@@ -61,13 +61,13 @@ class RetryingStore:
 
     def _is_there(self, key: str, data: bytes) -> bool:
         try:
-            return self._inner.get(key) == data
-        except ObjectMissing:
+            return self._inner.get(key, len(data)) == data
+        except (ObjectMissing, ObjectTooLarge):
             return False
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, limit: int | None = None) -> bytes:
         """See the port."""
-        return self._insist(lambda: self._inner.get(key))
+        return self._insist(lambda: self._inner.get(key, limit))
 
     def stat(self, key: str) -> ObjectStat | None:
         """See the port."""

@@ -28,6 +28,7 @@ from cdc_archive.errors import (
     BucketMissing,
     CdcArchiveError,
     ObjectMissing,
+    ObjectTooLarge,
     StateUnknown,
     StoreBusy,
     StoreDenied,
@@ -145,16 +146,20 @@ class S3Store:
             raise self._broken(error, key, writing=True) from None
         return True
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, limit: int | None = None) -> bytes:
         """See the port."""
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            size = answer["ContentLength"]
+            if limit is not None and size > limit:
+                answer["Body"].close()
+                raise ObjectTooLarge(self._where(key), size, limit)
             data: bytes = answer["Body"].read()
         except ClientError as error:
             raise self._told(error, key) from None
         except BotoCoreError as error:
             raise self._broken(error, key) from None
-        if len(data) != answer["ContentLength"]:
+        if len(data) != size:
             raise StoreBusy(f"{self._where(key)}: the answer broke off after {len(data)} bytes")
         return data
 

@@ -93,6 +93,8 @@ def exchanged_file(store: MemoryStore) -> str:
     entry = next(one for one in commit["files"] if one["table"] == "lab.app.u")
     other = next(one for one in commit["files"] if one["table"] == "lab.app.t")
     entry |= {name: other[name] for name in ("sha256", "size")}
+    remove(store, entry["key"])
+    entry["key"] = entry["key"][: -len("+abcdefabcdef.avro")] + f"+{other['sha256'][:12]}.avro"
     replace(store, entry["key"], store.get(other["key"]))
     replace(store, SECOND, json.dumps(commit).encode())
     rewritten(store, LAST, previous=digest(store.get(SECOND)))

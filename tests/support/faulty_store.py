@@ -37,10 +37,10 @@ class FaultyStore:
             raise StateUnknown(f"{key}: cut off after it was done")
         return created
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, limit: int | None = None) -> bytes:
         if self._fails():
             raise StoreBusy(f"{key}: 500")
-        return self.inner.get(key)
+        return self.inner.get(key, limit)
 
     def stat(self, key: str) -> ObjectStat | None:
         if self._fails():

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cdc_archive.errors import ObjectMissing
+from cdc_archive.errors import ObjectMissing, ObjectTooLarge
 from cdc_archive.storage.object_store import ObjectStore
 
 ODD_KEYS = [
@@ -29,6 +29,13 @@ class StoreContract:
         data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
         assert store.create("k", data) is True
         assert store.get("k") == data
+
+    def test_more_than_the_limit_is_not_read(self, store: ObjectStore) -> None:
+        """Object, size and limit are named; an object of just the limit is given."""
+        store.create("a/k", b"12345")
+        assert store.get("a/k", 5) == b"12345"
+        with pytest.raises(ObjectTooLarge, match=r"a/k: has 5 bytes, more than the 4 "):
+            store.get("a/k", 4)
 
     def test_nothing_is_overwritten(self, store: ObjectStore) -> None:
         """A second create is told so and changes nothing."""

@@ -6,11 +6,14 @@ from typing import Final
 
 import msgspec
 
+from cdc_archive.archive.format import strict_json
 from cdc_archive.archive.format.commit import FORMAT, MIN_READABLE
 from cdc_archive.archive.format.layout import ARCHIVE_KEY
-from cdc_archive.errors import ArchiveDamaged, FormatUnknown
+from cdc_archive.errors import ArchiveDamaged
 
 PROGRAM: Final = "cdc-archive"
+MAX_BYTES: Final = 64 << 10
+"""The largest `archive.json`."""
 
 
 class ArchiveInfo(msgspec.Struct, frozen=True):
@@ -34,13 +37,20 @@ def decode(data: bytes) -> ArchiveInfo:
         FormatUnknown: of a later version.
     """
     try:
+        _require_ours(data)
+        strict_json.require_version(data, ARCHIVE_KEY, MIN_READABLE, FORMAT)
         info = msgspec.json.decode(data, type=ArchiveInfo)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        strict_json.refuse_repeated_members(data)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ArchiveDamaged(f"{ARCHIVE_KEY}: not an archive's description ({error})") from None
-    if info.archive != PROGRAM:
-        raise ArchiveDamaged(f"{ARCHIVE_KEY}: this is not a cdc-archive, but {info.archive!r}")
-    if not MIN_READABLE <= info.format <= FORMAT:
-        raise FormatUnknown(
-            f"{ARCHIVE_KEY}: format version {info.format}; this program knows {FORMAT}"
-        )
     return info
+
+
+class _Program(msgspec.Struct):
+    archive: str
+
+
+def _require_ours(data: bytes) -> None:
+    program = msgspec.json.decode(data, type=_Program).archive
+    if program != PROGRAM:
+        raise ArchiveDamaged(f"{ARCHIVE_KEY}: this is not a cdc-archive, but {program[:40]!a}")

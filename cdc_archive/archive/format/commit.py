@@ -11,12 +11,15 @@ from typing import Annotated, Final
 
 import msgspec
 
+from cdc_archive.archive.format import sound, strict_json
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
-from cdc_archive.errors import ArchiveDamaged, FormatUnknown
+from cdc_archive.errors import ArchiveDamaged, Stop
 
 FORMAT: Final = 1
 """The format version that this program writes."""
 MIN_READABLE: Final = 1
+MAX_BYTES: Final = 64 << 20
+"""The largest commit object: some 100,000 files, or 2,000,000 ranges of absent offsets."""
 
 Offset = Annotated[int, msgspec.Meta(ge=0)]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -190,7 +193,14 @@ class Commit(
         problem = _problem(self)
         if problem is not None:
             raise ArchiveDamaged(f"refusing to write a commit of {self.topic_partition}: {problem}")
-        return msgspec.json.encode(self)
+        data = msgspec.json.encode(self)
+        if len(data) > MAX_BYTES:
+            raise Stop(
+                f"a commit of {self.topic_partition} would have {len(data):,} bytes, more than the "
+                f"{MAX_BYTES:,} that readers take",
+                "Lower archive.commit_records and archive.commit_bytes.",
+            )
+        return data
 
 
 def digest(data: bytes) -> str:
@@ -199,10 +209,6 @@ def digest(data: bytes) -> str:
 
 
 _decoder: Final = msgspec.json.Decoder(Commit)
-
-
-class _Version(msgspec.Struct):
-    format: int
 
 
 def decode(data: bytes, key: str) -> Commit:
@@ -217,11 +223,11 @@ def decode(data: bytes, key: str) -> Commit:
         ArchiveDamaged: not a commit, or one that does not account for its range.
     """
     try:
-        version = msgspec.json.decode(data, type=_Version).format
-        if not MIN_READABLE <= version <= FORMAT:
-            raise FormatUnknown(f"{key}: format version {version}; this program knows {FORMAT}")
+        strict_json.require_version(data, key, MIN_READABLE, FORMAT)
         commit = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if msgspec.json.encode(commit) != data:  # then it has members that we do not know
+            strict_json.refuse_repeated_members(data)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ArchiveDamaged(f"{key}: not a commit object ({error})") from None
     problem = _problem(commit)
     if problem is not None:
@@ -244,4 +250,4 @@ def _problem(commit: Commit) -> str | None:
     for one in commit.recovered:
         if one.records != sum(file.records for file in one.files):
             return f"its files do not hold what was recovered from {one.origin}"
-    return None
+    return sound.problem(commit)

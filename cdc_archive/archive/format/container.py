@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import sys
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -21,58 +19,16 @@ import fastavro
 
 from cdc_archive import schema_files
 from cdc_archive.archive.format import avro
-from cdc_archive.errors import ArchiveDamaged
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from cdc_archive.archive.format.codecs import COMPRESS, DECOMPRESS, MAX_BLOCK_BYTES, Transform
+from cdc_archive.errors import ArchiveDamaged, Stop
 
 MAGIC: Final = b"Obj\x01"
 SYNC_BYTES: Final = 16
-MAX_BLOCK_BYTES: Final = 1 << 30
-"""A block larger than this once decompressed is refused: no record of Kafka's is as large."""
+MAX_METADATA_ENTRIES: Final = 64
+"""More entries than this in a file's header are refused; the writer makes at most eight."""
 
-_ZSTD_LEVEL: Final = 1
-_DEFLATE_LEVEL: Final = 6
-
-
-def _inflate(data: bytes) -> bytes:
-    return _bounded(zlib.decompressobj(-15).decompress(data, MAX_BLOCK_BYTES + 1))
-
-
-def _unzstd(data: bytes) -> bytes:
-    return _bounded(zstd.ZstdDecompressor().decompress(data, MAX_BLOCK_BYTES + 1))
-
-
-def _deflate(data: bytes) -> bytes:
-    return zlib.compress(data, _DEFLATE_LEVEL, -15)
-
-
-def _zstd(data: bytes) -> bytes:
-    return zstd.compress(data, _ZSTD_LEVEL)
-
-
-def _same(data: bytes) -> bytes:
-    return data
-
-
-def _bounded(data: bytes) -> bytes:
-    if len(data) > MAX_BLOCK_BYTES:
-        raise ValueError(f"a block expands to more than {MAX_BLOCK_BYTES} bytes")
-    return data
-
-
-COMPRESS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    "zstandard": _zstd,
-    "deflate": _deflate,
-    "null": _same,
-}
-_DECOMPRESS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    "zstandard": _unzstd,
-    "deflate": _inflate,
-    "null": _same,
-}
+_BYTE: Final = 0x7F
+_LONG_BITS: Final = 64
 
 
 @cache
@@ -100,7 +56,16 @@ def header(schema: bytes, codec: str, entries: Mapping[str, bytes], sync: bytes)
 
 
 def block(records: bytes, count: int, codec: str, sync: bytes) -> bytes:
-    """One block of `count` encoded records."""
+    """One block of `count` encoded records.
+
+    Raises:
+        Stop: it is larger than a reader would open.
+    """
+    if len(records) > MAX_BLOCK_BYTES:
+        raise Stop(
+            f"a message of more than {MAX_BLOCK_BYTES:,} bytes cannot be archived",
+            "Lower the topic's max.message.bytes, or leave the topic out (decode.skip_topics).",
+        )
     data = COMPRESS[codec](records)
     return avro.long(count) + avro.sized(data) + sync
 
@@ -123,39 +88,52 @@ def read(data: bytes, schema_name: str, where: str) -> Container:
     Raises:
         ArchiveDamaged: not such a file. Damage in a block is raised while the records are read.
     """
-    body = io.BytesIO(data)
     try:
-        head: Any = fastavro.schemaless_reader(body, _HEADER_SCHEMA)
-    except Exception as error:  # noqa: BLE001  # whatever the library makes of damaged bytes
-        raise _damaged(where, f"its header cannot be read ({type(error).__name__})") from None
-    meta = head["meta"]
-    if head["magic"] != MAGIC or meta.get("avro.schema") != schema_text(schema_name):
+        meta, sync, at = _header(data)
+    except (ValueError, IndexError) as error:
+        raise _damaged(where, f"its header cannot be read ({error})") from None
+    if meta.get("avro.schema") != schema_text(schema_name):
         raise _damaged(where, f"it was not written with schemas/{schema_name}")
-    decompress = _DECOMPRESS.get(meta.get("avro.codec", b"null").decode("ascii", "replace"))
+    codec = meta.get("avro.codec", b"null")
+    decompress = DECOMPRESS.get(codec.decode("ascii", "replace"))
     if decompress is None:
-        raise _damaged(where, f"its codec {meta['avro.codec']!r} is not one of {[*_DECOMPRESS]}")
-    return Container(
-        meta, _records(data, body.tell(), head["sync"], schema_name, decompress, where)
-    )
+        raise _damaged(where, f"its codec {codec[:40]!r} is not one of {[*DECOMPRESS]}")
+    schema = _reading_schema(schema_name)
+    return Container(meta, _records(data, at, sync, schema, decompress, where))
+
+
+def _header(data: bytes) -> tuple[dict[str, bytes], bytes, int]:
+    if data[: len(MAGIC)] != MAGIC:
+        raise ValueError("not an Avro object container file")
+    meta: dict[str, bytes] = {}
+    count, at = _read_long(data, len(MAGIC))
+    while count:
+        if count < 0:  # then the size of this part of the map follows
+            count, (_, at) = -count, _read_long(data, at)
+        if len(meta) + count > MAX_METADATA_ENTRIES:
+            raise ValueError(f"more than {MAX_METADATA_ENTRIES} entries of metadata")
+        for _ in range(count):
+            name, at = _read_sized(data, at)
+            value, at = _read_sized(data, at)
+            if name.decode() in meta:
+                raise ValueError(f"the entry {name[:40]!r} stands twice")
+            meta[name.decode()] = value
+        count, at = _read_long(data, at)
+    if at + SYNC_BYTES > len(data):
+        raise ValueError("it ends early")
+    return meta, data[at : at + SYNC_BYTES], at + SYNC_BYTES
 
 
 def _records(
-    data: bytes,
-    at: int,
-    sync: bytes,
-    schema_name: str,
-    decompress: Callable[[bytes], bytes],
-    where: str,
+    data: bytes, at: int, sync: bytes, schema: Any, decompress: Transform, where: str
 ) -> Iterator[dict[str, Any]]:
-    schema = _reading_schema(schema_name)
     while at < len(data):
         try:
             count, start, end = _block_frame(data, at, sync)
-            records = _block_records(count, decompress(data[start:end]), schema)
+            yield from _block_records(count, decompress(data[start:end]), schema)
         except Exception as error:  # noqa: BLE001  # whatever the libraries make of damaged bytes
             raise _damaged(where, f"block at byte {at}: {type(error).__name__}: {error}") from None
         at = end + SYNC_BYTES
-        yield from records
 
 
 def _block_frame(data: bytes, at: int, sync: bytes) -> tuple[int, int, int]:
@@ -167,14 +145,23 @@ def _block_frame(data: bytes, at: int, sync: bytes) -> tuple[int, int, int]:
     return count, at, end
 
 
-def _block_records(count: int, payload: bytes, schema: Any) -> list[dict[str, Any]]:
+def _block_records(count: int, payload: bytes, schema: Any) -> Iterator[dict[str, Any]]:
+    """One record at a time: a block of many tiny records is many times larger as values."""
     if count > len(payload):
         raise ValueError("it promises more records than it has bytes")
-    stream = io.BytesIO(avro.long(count) + payload + b"\x00" if count else b"\x00")
-    records: Any = fastavro.schemaless_reader(stream, schema)
+    stream = io.BytesIO(payload)
+    for _ in range(count):
+        record: Any = fastavro.schemaless_reader(stream, schema)
+        yield record
     if stream.read(1):
         raise ValueError(f"it holds more than its {count} records")
-    return records  # type: ignore[no-any-return]
+
+
+def _read_sized(data: bytes, at: int) -> tuple[bytes, int]:
+    size, at = _read_long(data, at)
+    if not 0 <= size <= len(data) - at:
+        raise ValueError("a length is wrong")
+    return data[at : at + size], at + size
 
 
 def _read_long(data: bytes, at: int) -> tuple[int, int]:
@@ -182,34 +169,24 @@ def _read_long(data: bytes, at: int) -> tuple[int, int]:
     while True:
         byte = data[at]
         at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004
-            return (value >> 1) ^ -(value & 1), at
+        value |= (byte & _BYTE) << shift
+        if byte <= _BYTE:
+            break
         shift += 7
-        if shift > 63:  # noqa: PLR2004
-            raise ValueError("a number of more than 64 bits")
+        if shift >= _LONG_BITS:
+            break
+    if value >> _LONG_BITS or byte > _BYTE:
+        raise ValueError("a number of more than 64 bits")
+    return (value >> 1) ^ -(value & 1), at
 
 
 def _damaged(where: str, what: str) -> ArchiveDamaged:
     return ArchiveDamaged(f"{where}: {what}")
 
 
-_HEADER_SCHEMA: Final = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "Header",
-        "fields": [
-            {"name": "magic", "type": {"type": "fixed", "name": "Magic", "size": len(MAGIC)}},
-            {"name": "meta", "type": {"type": "map", "values": "bytes"}},
-            {"name": "sync", "type": {"type": "fixed", "name": "Sync", "size": SYNC_BYTES}},
-        ],
-    }
-)
-
-
 @cache
 def _reading_schema(name: str) -> Any:
-    """A block as an Avro array: one call a block; JSON text is left as bytes, times as numbers."""
+    """JSON text is left as bytes, times as numbers."""
     schema = json.loads(schema_text(name))
     for field in schema["fields"]:
         if field["name"] == "event_time_us":
@@ -218,4 +195,4 @@ def _reading_schema(name: str) -> Any:
             field["type"] = ["null", "bytes"]
         elif field["name"] == "timestamp_type":
             field["type"] = "int"
-    return fastavro.parse_schema({"type": "array", "items": schema})
+    return fastavro.parse_schema(schema)

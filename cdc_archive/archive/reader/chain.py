@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import (
+    MAX_BYTES,
     RESTARTED,
     Commit,
     Log,
@@ -96,7 +97,7 @@ def read_link(store: ObjectStore, archive: str, partition: TopicPartition, seque
 
 def read_at(store: ObjectStore, archive: str, key: str) -> Link:
     """As `read_link`, for the commit that stands under a key."""
-    data = store.get(key)
+    data = store.get(key, MAX_BYTES)
     commit = decode(data, key)
     if commit.archive != archive:
         raise ArchiveDamaged(f"{key}: belongs to archive {commit.archive}, not to {archive}")
@@ -189,8 +190,18 @@ def partitions(store: ObjectStore, archive: str) -> list[TopicPartition]:
         if prefix is None:
             after = stat.key
             continue
-        commit = decode(store.get(stat.key), stat.key)
-        if commit.archive != archive:
-            raise ArchiveDamaged(f"{stat.key}: belongs to archive {commit.archive}")
-        found.append(commit.topic_partition)
+        found.append(_partition_of(store, archive, stat.key))
         after = prefix + "~"
+
+
+def _partition_of(store: ObjectStore, archive: str, key: str) -> TopicPartition:
+    """Whose chain begins with this commit, the first of a listing.
+
+    A copy of a commit under another name would make its partition's records come twice.
+    """
+    commit = read_at(store, archive, key).commit
+    if commit.sequence != 0:
+        raise ArchiveDamaged(
+            f"{commit_key(commit.topic_partition, 0)}: missing, but {key} is there"
+        )
+    return commit.topic_partition

@@ -44,7 +44,7 @@ class ArchiveReader:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         try:
-            self.info = archive_info.decode(store.get(layout.ARCHIVE_KEY))
+            self.info = archive_info.decode(store.get(layout.ARCHIVE_KEY, archive_info.MAX_BYTES))
         except ObjectMissing:
             raise ArchiveMissing(f"no archive here: {layout.ARCHIVE_KEY} is missing") from None
 
@@ -112,7 +112,7 @@ class ArchiveReader:
 
     def _bytes(self, file: FileEntry) -> bytes:
         try:
-            data = self._store.get(file.key)
+            data = self._store.get(file.key, file.size)
         except ObjectMissing:
             raise ArchiveDamaged(f"{file.key}: named by a commit, but missing") from None
         if digest(data) != file.sha256:

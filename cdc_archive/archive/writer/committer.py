@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import (
     FORMAT,
+    MAX_BYTES,
     RESTARTED,
     SOURCE,
     Commit,
@@ -218,7 +219,7 @@ class Committer:
         def put() -> None:
             if self._store.create(file.entry.key, file.data):
                 return
-            if digest(self._store.get(file.entry.key)) != file.entry.sha256:
+            if digest(self._store.get(file.entry.key, file.entry.size)) != file.entry.sha256:
                 raise ArchiveDamaged(f"{file.entry.key}: other bytes stand under this name")
 
         return put
@@ -226,7 +227,9 @@ class Committer:
     def _put(self, commit: Commit) -> Head:
         data = commit.encode()
         key = commit_key(commit.topic_partition, commit.sequence)
-        if not self._store.create(key, data) and self._store.get(key) != data:  # 4 PUT the commit
+        if (
+            not self._store.create(key, data) and self._store.get(key, MAX_BYTES) != data
+        ):  # 4 PUT the commit
             raise Fenced(f"{key}: another writer has made this commit")
         return Head.of(commit, digest(data))
 

@@ -21,7 +21,7 @@ _SCHEMAS: Final = {
 
 
 class FileFormat(NamedTuple):
-    """How files are written: codec (container.COMPRESS), raw bytes after which a block ends."""
+    """How files are written: codec (codecs.COMPRESS), raw bytes after which a block ends."""
 
     codec: str = "zstandard"
     block_bytes: int = 65536

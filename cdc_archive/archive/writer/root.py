@@ -37,11 +37,11 @@ def open_or_create(
     info = ArchiveInfo(archive=PROGRAM, format=FORMAT, id=new_id(), created_at=now)
     if store.create(ARCHIVE_KEY, info.encode()):
         return info
-    return archive_info.decode(store.get(ARCHIVE_KEY))
+    return archive_info.decode(store.get(ARCHIVE_KEY, archive_info.MAX_BYTES))
 
 
 def _require_create_only(store: ObjectStore) -> None:
     first, second = b"created once\n", b"overwritten: this store is not safe for an archive\n"
     store.create(PROBE_KEY, first)
-    if store.create(PROBE_KEY, second) or store.get(PROBE_KEY) != first:
+    if store.create(PROBE_KEY, second) or store.get(PROBE_KEY, len(second)) != first:
         raise StoreUnsafe("the store overwrites an object although it was told `If-None-Match: *`")

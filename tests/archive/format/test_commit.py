@@ -24,7 +24,8 @@ from cdc_archive.archive.format.commit import (
 from cdc_archive.errors import ArchiveDamaged, FormatUnknown
 
 FILE = FileEntry(
-    key="changes/table=t/date=2026-02-19/hour=16/t+0+" + "0" * 19 + "-" + "0" * 19 + "+abc.avro",
+    key="changes/table=t/date=2026-02-19/hour=16/"
+    "t+0+0000000000000000010-0000000000000000012+aaaaaaaaaaaa.avro",
     kind="changes",
     size=10,
     sha256="a" * 64,

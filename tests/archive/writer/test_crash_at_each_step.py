@@ -38,8 +38,8 @@ class CrashingStore:
             raise Crash
         return created
 
-    def get(self, key: str) -> bytes:
-        return self.inner.get(key)
+    def get(self, key: str, limit: int | None = None) -> bytes:
+        return self.inner.get(key, limit)
 
     def stat(self, key: str) -> ObjectStat | None:
         return self.inner.stat(key)
