@@ -38,6 +38,8 @@ from cdc_archive.decode.envelope import (
     Parts,
     cut_parts,
     quick_parts,
+    quick_unwrap,
+    quick_wrap,
     refuse_control_characters,
     restore,
     unwrap,
@@ -49,6 +51,7 @@ from cdc_archive.source.message import Message
 
 _OPS: Final = ROW_OPS | {OP_MESSAGE}
 _CONFLUENT_MAGIC: Final = 0
+_DETAIL_CHARS: Final = 500
 _TRANSACTION_FIELDS: Final = frozenset({"status", "id", "event_count", "data_collections"})
 _HEARTBEAT_FIELDS: Final = frozenset({"ts_ms", "ts_us", "ts_ns"})
 
@@ -91,17 +94,23 @@ class Decoder:
         except Undecodable:
             raise
         except Exception as error:
-            raise Undecodable("decoder_failed", f"{type(error).__name__}: {error}") from error
+            detail = f"{type(error).__name__}: {error}"[:_DETAIL_CHARS]
+            raise Undecodable("decoder_failed", detail) from error
 
     def _decode(self, message: Message) -> Decoded:
         value = message.value
         if value is None:
             return Decoded(_tombstone(message), None)
         _refuse_other_formats(value)
-        quick = quick_parts(value)
-        if quick is not None and quick[0] in _OPS and _decodes(value):
-            return Decoded(_record(message, _envelope(message, *quick)), None)
-        return self._decode_any(message, _decoded_text(value))
+        wrapped = quick_unwrap(value)
+        quick = quick_parts(value if wrapped is None else wrapped[1])
+        if quick is None or quick[0] not in _OPS or not _decodes(value):
+            return self._decode_any(message, _decoded_text(value))
+        record = _record(message, _envelope(message, *quick))
+        if wrapped is None:
+            return Decoded(record, None)
+        assert record.envelope is not None
+        return Decoded(record._replace(envelope=quick_wrap(record.envelope)), wrapped[0])
 
     def _decode_any(self, message: Message, value: str) -> Decoded:
         refuse_control_characters(value)

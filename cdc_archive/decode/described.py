@@ -16,6 +16,7 @@ from cdc_archive.changelog.hour import (
 )
 from cdc_archive.changelog.record import JsonText
 from cdc_archive.decode.json_text import scalar
+from cdc_archive.errors import Undecodable
 
 
 class EventTime(NamedTuple):
@@ -56,13 +57,21 @@ def source_block(source: JsonText | None) -> SourceBlock:
     return SourceBlock(**numbers, **names)  # type: ignore[arg-type]
 
 
+MAX_TABLE_BYTES: Final = 2048
+"""The longest name of a table; no database lets one part of it have more than 255 characters."""
+
+
 @lru_cache(maxsize=4096)
 def table_name(db: str | None, schema: str | None, table: str | None, topic: str) -> str:
     """`db.schema.table` without what is missing; the topic if no table is named."""
     if not table:
         return topic
-    name = ".".join(part for part in (db, schema, table) if part)
-    return name.encode("utf-8", "backslashreplace").decode()
+    name = ".".join(part for part in (db, schema, table) if part).encode(
+        "utf-8", "backslashreplace"
+    )
+    if len(name) > MAX_TABLE_BYTES:
+        raise Undecodable("name_too_long", f"a table's name of {len(name):,} bytes")
+    return name.decode()
 
 
 def event_time(

@@ -8,6 +8,7 @@ writes today, and `json_text.cut`, which covers everything.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ SCHEMA: Final = "\x05"
 PLACEHOLDERS: Final = (BEFORE, AFTER, SOURCE, TRANSACTION, SCHEMA)
 """Control characters: they cannot stand unescaped in JSON, so they mark a place unmistakably."""
 
+_PLACE: Final = re.compile(rb"[\x01-\x05]")
 _PIECES: Final = {
     "before": BEFORE,
     "after": AFTER,
@@ -50,6 +52,13 @@ class _Envelope(msgspec.Struct):
     op: str
 
 
+class _Wrapper(msgspec.Struct):
+    schema: msgspec.Raw
+    payload: msgspec.Raw
+
+
+_quick_wrapper: Final = msgspec.json.Decoder(_Wrapper)
+_WRAPPED: Final = b'{"schema":%b,"payload":%b}'
 _quick: Final = msgspec.json.Decoder(_Envelope)
 _HEAD: Final = b'{"before":%b,"after":%b,"source":%b,"transaction":%b,'
 _HEAD_TEXT: Final = _HEAD % (b"\x01", b"\x02", b"\x03", b"\x04")
@@ -85,6 +94,26 @@ def cut_parts(payload: str) -> Parts:
     return Parts(before, after, source, transaction, text.encode())
 
 
+def quick_unwrap(value: bytes) -> tuple[bytes, bytes] | None:
+    """Schema and payload of a wrapper as Connect writes it; None if it is laid out otherwise.
+
+    `value` must be valid UTF-8. `quick_wrap` is the way back.
+    """
+    if not value.startswith(b'{"schema":{'):
+        return None
+    try:
+        found = _quick_wrapper.decode(value)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    schema, payload = bytes(found.schema), bytes(found.payload)
+    return (schema, payload) if value == _WRAPPED % (schema, payload) else None
+
+
+def quick_wrap(envelope: JsonText) -> JsonText:
+    """The envelope text of a message whose payload has this one."""
+    return _WRAPPED % (SCHEMA.encode(), envelope)
+
+
 def unwrap(value: str) -> tuple[str, str, str] | None:
     """Connect's `{"schema": ..., "payload": ...}`, told apart by the message itself.
 
@@ -118,19 +147,15 @@ def restore(
     Raises:
         ValueError: a placeholder has no part to take its place.
     """
-    out: list[bytes] = []
-    parts = dict(zip(PLACEHOLDERS, (before, after, source, transaction, schema), strict=True))
-    start = 0
-    for at, byte in enumerate(envelope):
-        if byte > len(PLACEHOLDERS) or byte == 0:
-            continue
-        part = parts[chr(byte)]
-        if part is None:
-            raise ValueError(f"the envelope has a place for part {byte}, which is missing")
-        out += (envelope[start:at], part)
-        start = at + 1
-    out.append(envelope[start:])
-    return b"".join(out)
+    parts = (before, after, source, transaction, schema)
+
+    def part(place: re.Match[bytes]) -> bytes:
+        found = parts[place[0][0] - 1]
+        if found is None:
+            raise ValueError(f"the envelope has a place for part {place[0][0]}, which is missing")
+        return found
+
+    return _PLACE.sub(part, envelope)
 
 
 def refuse_control_characters(value: str) -> None:

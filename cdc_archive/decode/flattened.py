@@ -8,6 +8,7 @@ Source: Debezium's documentation, "New Record State Extraction" (add.fields, add
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,7 @@ from cdc_archive.decode.described import EventTime, event_time, integer, table_n
 
 _MARK_FIELDS: Final = ("__deleted", "__op", "__table", "__lsn", "__source_ts_ms", "__ts_ms", "__db")
 _MARK_HEADERS: Final = ("__op", "__deleted", "__table")
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,18}")
 
 
 def is_marked(row: Mapping[str, object], headers: Headers) -> bool:
@@ -45,8 +47,8 @@ def time(row: Mapping[str, object], headers: Headers, kafka_ms: int) -> EventTim
     """The time of the change as far as added fields tell it, else Kafka's."""
     source_ms, ts_ms = (integer(row.get(field)) for field in ("__source_ts_ms", "__ts_ms"))
     header_ms = _header(headers, "__source_ts_ms")
-    if source_ms is None and header_ms is not None and header_ms.isdigit():
-        source_ms = int(header_ms[:18])
+    if source_ms is None and header_ms is not None and _MILLISECONDS.fullmatch(header_ms):
+        source_ms = int(header_ms)
     return event_time(source_ms, None, ts_ms, kafka_ms)
 
 

@@ -12,6 +12,11 @@ from typing import Final, NamedTuple
 
 from cdc_archive.errors import Undecodable
 
+MAX_MEMBERS: Final = 100_000
+"""The most members of an object that are told apart: no table has as many columns."""
+_MAX_VALUES: Final = 4_000_000
+_SMALL: Final = 1 << 20
+
 _WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -40,8 +45,9 @@ def members(text: str) -> list[Member]:
     """The members of the JSON object that `text` consists of, in their order, repeated names too.
 
     Raises:
-        Undecodable: `not_json`, `not_an_object` or `too_deep`.
+        Undecodable: `not_json`, `not_an_object`, `too_deep` or `too_many_members`.
     """
+    _refuse_too_many_values(text)
     try:
         found, end = _object_members(text, _skip(text, 0))
     except (StopIteration, ValueError, IndexError) as error:
@@ -51,6 +57,16 @@ def members(text: str) -> list[Member]:
     if end != len(text):
         raise Undecodable("not_json", f"text goes on after the object, at character {end}")
     return found
+
+
+def _refuse_too_many_values(text: str) -> None:
+    """The scanner makes a short-lived object of each array and member: 20 times their text."""
+    if len(text) > _SMALL and sum(map(text.count, "[{:")) > _MAX_VALUES:
+        raise _too_many(_MAX_VALUES)
+
+
+def _too_many(bound: int) -> Undecodable:
+    return Undecodable("too_many_members", f"more than {bound:,} of them")
 
 
 def _object_members(text: str, at: int) -> tuple[list[Member], int]:
@@ -66,6 +82,8 @@ def _object_members(text: str, at: int) -> tuple[list[Member], int]:
         start = _skip(text, at)
         _, end = _scan(text, start)
         found.append(Member(name, start, end))
+        if len(found) > MAX_MEMBERS:
+            raise _too_many(MAX_MEMBERS)
         at = _skip(text, end)
         if text[at] == "}":
             return found, _skip(text, at + 1)
@@ -120,8 +138,8 @@ def cut(text: str, pieces: dict[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def scalar(text: str | bytes | None) -> object:
-    """The value of a short piece of JSON text; None if it is absent, null or not a value."""
-    if text is None:
+    """The value of a short piece of JSON text; None if it is absent, null, long or not a value."""
+    if text is None or len(text) > _SMALL:
         return None
     try:
         return json.loads(text)

@@ -20,6 +20,10 @@ _INITIAL: Final = frozenset(
 )
 
 
+_LARGEST: Final = 1 << 127
+_LONGEST_NAME: Final = 2048
+
+
 class StreamPoint(NamedTuple):
     """`position` is the LSN (binlog: file number << 48 | position) in the stream of `connector`."""
 
@@ -55,7 +59,7 @@ def stream_point(source: JsonText | None) -> StreamPoint | None:
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     position = found.lsn if found.lsn is not None else _binlog(found.file, found.pos)
-    if position is None or position < 0:
+    if position is None or not 0 <= position < _LARGEST or len(found.name) > _LONGEST_NAME:
         return None
     snapshot = str(found.snapshot).lower() in _INITIAL
     begins = snapshot if found.sequence is None else found.sequence.startswith("[null")
@@ -63,5 +67,5 @@ def stream_point(source: JsonText | None) -> StreamPoint | None:
 
 
 def _binlog(file: str | None, pos: int | None) -> int | None:
-    number = re.search(r"\d+$", file or "")
+    number = re.search(r"[0-9]{1,18}$", file or "")
     return None if number is None or pos is None else int(number[0]) << 48 | pos

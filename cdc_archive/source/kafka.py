@@ -21,6 +21,7 @@ from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAs
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
+from cdc_archive.source import kafka_headers
 from cdc_archive.source.kafka_rebalance import ANSWER_MS, Bridge
 from cdc_archive.source.kafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
@@ -81,6 +82,7 @@ class KafkaSource:
 
     def _subscribe(self, listener: AssignmentListener) -> None:
         options = self._options
+        kafka_headers.accept_any_name()
         self._consumer = KafkaConsumer(**_settings(options))
         self._consumer.bootstrap(timeout_ms=options.connect_timeout_s * 1000)
         refuse_missing(options.topics, self._consumer.topics())
@@ -248,12 +250,19 @@ def _message(record: Any) -> Message:
         kind,
         record.key,
         record.value,
-        tuple(record.headers or ()),
+        kafka_headers.plain(record.headers or ()),
     )
 
 
 def _short(error: BaseException) -> str:
     return str(error).split("\n", 1)[0] or type(error).__name__
+
+
+def settings_outside_a_group(options: KafkaOptions) -> dict[str, Any]:
+    """Settings of a consumer that is told what to read."""
+    own = ("group_id", "group_instance_id", "partition_assignment_strategy")
+    settings = {name: value for name, value in _settings(options).items() if name not in own}
+    return settings | {"group_id": None}
 
 
 def _settings(options: KafkaOptions) -> dict[str, Any]:

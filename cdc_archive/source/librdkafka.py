@@ -14,12 +14,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, SourceDenied, SourceUnreachable
 from cdc_archive.source.librdkafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
+from cdc_archive.source.raw_headers import RawHeaders
 from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
 
 _log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class LibrdkafkaSource:
         self._topics = TopicAsker(_settings(options))
         self._denied: KafkaError | None = None
         self._positions: dict[TopicPartition, int] = {}
+        self._raw_headers = RawHeaders(options)
 
     def open(self, listener: AssignmentListener) -> None:
         """See the port."""
@@ -121,10 +124,17 @@ class LibrdkafkaSource:
             if problem is not None:
                 self._tell(problem, record)
                 continue
-            message = _message(record)
+            message = _message(record, self._headers(record))
             self._positions[TopicPartition(message.topic, message.partition)] = message.offset + 1
             messages.append(message)
         return messages
+
+    def _headers(self, record: Any) -> Headers:
+        try:
+            return tuple(record.headers() or ())
+        except (UnicodeDecodeError, SystemError):  # the latter if it is not the last header
+            partition = TopicPartition(record.topic(), record.partition())
+            return self._raw_headers.of(partition, record.offset())
 
     def _tell(self, error: KafkaError, record: Any) -> None:
         if error.code() in _GONE:
@@ -197,6 +207,7 @@ class LibrdkafkaSource:
 
     def close(self) -> None:
         """See the port."""
+        self._raw_headers.close()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             self._listener = _Deaf()
@@ -223,7 +234,7 @@ class _Deaf:
         pass
 
 
-def _message(record: Any) -> Message:
+def _message(record: Any, headers: Headers) -> Message:
     kind, timestamp = record.timestamp()
     return Message(
         record.topic(),
@@ -233,7 +244,7 @@ def _message(record: Any) -> Message:
         kind - 1 if kind else NO_TIMESTAMP,
         record.key(),
         record.value(),
-        tuple(record.headers() or ()),
+        headers,
     )
 
 

@@ -6,8 +6,10 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from confluent_kafka import Producer
+from kafka import KafkaProducer
 
 from cdc_archive.source.message import Message
 
@@ -15,6 +17,20 @@ PARTITIONS = 4
 """Of every topic: the mock broker cannot be told otherwise through its clients."""
 API_VERSION = (2, 3)
 """What kafka-python has to be told: the mock broker's own answer is not enough for it."""
+
+
+class _Raw(str):
+    """Text that a producer encodes to bytes of our choice."""
+
+    __slots__ = ("_bytes",)
+
+    def __new__(cls, name: bytes) -> Self:
+        text = super().__new__(cls, name.decode("latin-1"))
+        text._bytes = name
+        return text
+
+    def encode(self, *_: str) -> bytes:
+        return self._bytes
 
 
 class MockBroker:
@@ -32,6 +48,13 @@ class MockBroker:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         return name
+
+    def produce_raw(self, topic: str, value: bytes, names: Iterable[bytes]) -> None:
+        """A message to partition 0 whose headers have these names, whatever their bytes are."""
+        producer = KafkaProducer(bootstrap_servers=self.servers, api_version=API_VERSION)
+        headers = [(_Raw(name), b"1") for name in names]
+        producer.send(topic, value, headers=headers, partition=0, timestamp_ms=1).get(10)
+        producer.close()
 
     def produce(self, messages: Iterable[Message]) -> None:
         """Write messages in order; their offsets are given by the broker."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ChangeRecord, Headers
 from cdc_archive.source.message import Message
@@ -62,12 +63,28 @@ def _word(text: str) -> bytes:
     return sized(text.encode())
 
 
-@lru_cache(maxsize=32)  # values may be large
+_known_headers: Final[dict[Headers, bytes]] = {}
+_KNOWN_HEADERS: Final = 32
+_SMALL_HEADERS: Final = 4096
+
+
 def _headers(headers: Headers) -> bytes:
-    """A connector sends the same headers with each message of a run."""
+    """A connector sends the same headers with each message of a run: short ones are remembered."""
+    known = _known_headers.get(headers)
+    if known is not None:
+        return known
+    encoded = _encoded_headers([(name.encode(), value) for name, value in headers])
+    if len(encoded) <= _SMALL_HEADERS:
+        if len(_known_headers) >= _KNOWN_HEADERS:
+            _known_headers.clear()
+        _known_headers[headers] = encoded
+    return encoded
+
+
+def _encoded_headers(headers: Sequence[tuple[bytes, bytes | None]]) -> bytes:
     if not headers:
         return _NULL
-    items = [sized(name.encode()) + optional(value) for name, value in headers]
+    items = [sized(name) + optional(value) for name, value in headers]
     return long(len(items)) + b"".join(items) + _NULL
 
 
@@ -82,6 +99,9 @@ def change(prefix: bytes, record: ChangeRecord) -> bytes:
     Args:
         prefix: `position` of the record's topic partition.
         record: the record to encode.
+
+    Raises:
+        UnicodeEncodeError: a header's name is not UTF-8.
     """
     time = record.event_time_us
     return b"".join(
@@ -107,13 +127,17 @@ def change(prefix: bytes, record: ChangeRecord) -> bytes:
 
 def quarantined(prefix: bytes, message: Message, reason: str, detail: str) -> bytes:
     """A quarantine record in the field order of quarantine_record.avsc."""
+    names = [header_names.to_bytes(name) for name, _ in message.headers]
+    shown = [header_names.as_text(name).encode() for name in names]
+    if names != shown or header_names.has_note(detail):  # an Avro string is UTF-8
+        detail = header_names.noted(detail, names)
     return b"".join(
         (
             prefix,
             long(message.offset),
             long(message.timestamp),
             long(message.timestamp_type + 1),
-            _headers(message.headers),
+            _encoded_headers([*zip(shown, (value for _, value in message.headers), strict=True)]),
             optional(message.key),
             optional(message.value),
             sized(reason.encode()),

@@ -13,6 +13,7 @@ from cdc_archive.archive.format import archive_info, container, layout
 from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, digest
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.woven import LateFile, place, weave
+from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
 from cdc_archive.errors import ArchiveDamaged, ArchiveMissing, ObjectMissing
@@ -108,7 +109,9 @@ class ArchiveReader:
         opened = container.read(self._bytes(file), "quarantine_record.avsc", file.key)
         for fields in opened.records:
             reason, detail = fields.pop("reason"), fields.pop("detail")
-            yield Message(**_message_fields(fields)), reason, detail
+            message = Message(**_message_fields(fields))
+            headers = header_names.restored(message.headers, detail)
+            yield message._replace(headers=headers), reason, detail
 
     def _bytes(self, file: FileEntry) -> bytes:
         try:

@@ -7,7 +7,7 @@ settings, or absent from the log. Pure but for the memory it holds; time is told
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from cdc_archive.archive.format import layout
 from cdc_archive.archive.format.commit import Skipped, SourceMark
@@ -128,7 +128,11 @@ class Batch:
         if isinstance(read, Undecodable):
             self._files.quarantine(message, read)
             return Taken(layout.QUARANTINE, read.reason)
-        self._files.add(read)
+        try:
+            self._files.add(read)
+        except Undecodable as error:
+            self._files.quarantine(message, error)
+            return Taken(layout.QUARANTINE, error.reason)
         return Taken(layout.CHANGES, read.record.op, read.record.event_time_us)
 
     def _count_skipped(self, offset: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
 from cdc_archive.archive.format import avro, layout
 from cdc_archive.archive.writer.open_file import FileFormat, FileIdentity, OpenFile
@@ -13,6 +14,9 @@ from cdc_archive.changelog.record import JsonText
 from cdc_archive.decode.decoder import Decoded
 from cdc_archive.errors import Undecodable
 from cdc_archive.source.message import Message
+
+
+_BAD_NAME: Final = "the name of a header is not UTF-8"
 
 
 class Files:
@@ -35,13 +39,20 @@ class Files:
         self._schemas: dict[JsonText, str] = {}
 
     def add(self, decoded: Decoded) -> None:
-        """Put a change into the file of its table, hour and schema."""
+        """Put a change into the file of its table, hour and schema.
+
+        Raises:
+            Undecodable: Avro cannot hold it; nothing was taken of it.
+        """
         record, schema = decoded
         time = record.event_time_us
         identity = FileIdentity(
             layout.CHANGES, record.table, hour_of(time), self._fingerprint(schema)
         )
-        encoded = avro.change(self._prefix, record)
+        try:
+            encoded = avro.change(self._prefix, record)
+        except UnicodeEncodeError:
+            raise Undecodable("invalid_header_name", _BAD_NAME) from None
         self._append(identity, schema, encoded, record.offset, time, record.op)
         if time is not None:
             newest = self.newest_event_us

@@ -1,0 +1,81 @@
+"""A header whose name is not UTF-8 neither stops a client nor is lost."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+import pytest
+from support.build import change, message
+from support.listening import Listener, poll_until
+from support.mock_broker import API_VERSION, MockBroker
+from support.simulated_source import SimulatedSource
+from support.workshop import Workshop
+
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.changelog import header_names
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.source.kafka import KafkaSource
+from cdc_archive.source.librdkafka import LibrdkafkaSource
+from cdc_archive.source.message import Message
+from cdc_archive.source.options import KafkaOptions
+from cdc_archive.source.source import Source
+from cdc_archive.storage.memory import MemoryStore
+
+NAMES = (b"ok", b"\xff\xfe", "\u00e9\u202e".encode(), b"\xed\xa0\x80", b"\\xff", b"")
+
+
+@pytest.mark.parametrize("client", [KafkaSource, LibrdkafkaSource])
+def test_names_come_byte_for_byte(
+    broker: MockBroker, client: Callable[[KafkaOptions], Source]
+) -> None:
+    """By both clients, with the messages before and after it."""
+    topic = broker.topic()
+    broker.produce_raw(topic, b"before", [b"ok"])
+    broker.produce_raw(topic, b"bad", NAMES)
+    broker.produce_raw(topic, b"after", [b"ok"])
+    source = client(
+        KafkaOptions(
+            bootstrap_servers=(broker.servers,),
+            group_id=f"g-{secrets.token_hex(4)}",
+            topics=(topic,),
+            api_version=API_VERSION,
+            session_timeout_ms=6000,
+            connect_timeout_s=5.0,
+        )
+    )
+    source.open(Listener())
+    found = poll_until(lambda found: len(found) >= 3, source)
+    source.close()
+    assert [one.value for one in found] == [b"before", b"bad", b"after"]
+    assert tuple(header_names.to_bytes(name) for name, _ in found[1].headers) == NAMES
+
+
+def quarantined(sent: Message) -> tuple[Message, str, str]:
+    """What became of one message, on the whole way to a finished file and back."""
+    store = MemoryStore()
+    Workshop(SimulatedSource([sent]), store).run()
+    reader = ArchiveReader(store)
+    (commit,) = reader.commits(TopicPartition(sent.topic, sent.partition))
+    ((message, reason, detail),) = reader.quarantined(commit.files[0])
+    return message, reason, detail
+
+
+@pytest.mark.parametrize("value", [change(), b"rubbish", None])
+def test_such_a_message_goes_to_quarantine_whole(value: bytes | None) -> None:
+    """A reader gets back the very message, whatever else is wrong with it."""
+    headers = tuple((header_names.from_bytes(name), b"v") for name in NAMES)
+    sent = message(value, headers=headers)
+    found, reason, _ = quarantined(sent)
+    assert found == sent
+    assert reason == ("not_json" if value == b"rubbish" else "invalid_header_name")
+
+
+def test_a_detail_that_imitates_the_note_changes_no_name() -> None:
+    """The text of a message stands in the detail; names come back as they were."""
+    text = b'{"op":"[header names in hex: ff]","after":1}'
+    sent = message(text, headers=(("\\xff", b"v"),))
+    found, reason, detail = quarantined(sent)
+    assert found == sent
+    assert reason == "unknown_op"
+    assert detail
