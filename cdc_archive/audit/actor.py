@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, NamedTuple
 
 import jmespath
 
 from cdc_archive.audit.mapping import ActorRules
-from cdc_archive.decode.images import Row, is_unavailable
+from cdc_archive.decode.images import Row, is_unavailable, parsed
 from cdc_archive.history.transition import Transition
 
 EXACT: Final = "exact"
@@ -66,19 +65,24 @@ def _shaped(column: str, value: Any, status: str, rules: ActorRules) -> ActorFou
     template = rules.template if isinstance(found, dict) else rules.plain
     try:
         actor = None if template is None else pruned(template.search(found))
-    except jmespath.exceptions.JMESPathError as error:
-        return ActorFound(None, INVALID, f"{column}: {error}")
+    except (jmespath.exceptions.JMESPathError, TypeError, ValueError, ArithmeticError) as error:
+        return ActorFound(None, INVALID, f"{column} does not fit the mapping: {_kind(error)}")
     kind = actor.get("type") if isinstance(actor, dict) else None
     if not isinstance(actor, dict) or kind not in ("session", "api_key") or kind not in actor:
         return ActorFound(None, INVALID, f"{column} does not hold a session or an api_key")
     return ActorFound(actor, status, column)
 
 
+def _kind(error: Exception) -> str:
+    """An error by its kind: its text may hold the whole value, and reasons are counted."""
+    return type(error).__name__
+
+
 def _parsed(value: Any) -> Any:
     """A jsonb column arrives as JSON text."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            return json.loads(value)
+            return parsed(value)
         except ValueError:
             return value
     return value

@@ -18,6 +18,15 @@ from cdc_archive.history.transition import KEY_ONLY, UNKNOWN, Transition
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_CHARS: Final = 24
+_MISFITS: Final = (
+    jmespath.exceptions.JMESPathError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +72,9 @@ class Builder:
                 continue
             try:
                 made = self._apply(rule, transition)
-            except (jmespath.exceptions.JMESPathError, TypeError) as error:
-                made = Unproven(rule.type, f"the mapping does not fit this row: {error}")
+            except _MISFITS as error:  # its text may hold the whole row, and reasons are counted
+                reason = f"the mapping does not fit this row: {type(error).__name__}"
+                made = Unproven(rule.type, reason)
             if made is not None:
                 out.append(made)
         return out

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import jmespath
 from pydantic import (
@@ -29,6 +29,8 @@ def _compiled(text: object) -> Any:
     try:
         compiled = jmespath.compile(text)  # type: ignore[arg-type]
         _refuse_loose_not(compiled.parsed)
+    except RecursionError:
+        raise ValueError("not a JMESPath expression: nested too deep") from None
     except (jmespath.exceptions.JMESPathError, TypeError, AttributeError) as error:
         raise ValueError(f"not a JMESPath expression: {error}") from None
     return compiled
@@ -109,6 +111,7 @@ class Mapping(_Part):
 
 
 _adapter = TypeAdapter(Mapping)
+_MAX_BYTES: Final = 4 << 20
 
 
 def load(path: Path) -> Mapping:
@@ -118,7 +121,11 @@ def load(path: Path) -> Mapping:
         MappingInvalid: lists every fault, by rule.
     """
     try:
-        text = path.read_text("utf-8")
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise MappingInvalid(f"{path} has more than the {_MAX_BYTES:,} bytes of a mapping")
+        text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise MappingInvalid(f"{path} cannot be read: {error}") from None
     return parse(text, str(path))
@@ -128,7 +135,7 @@ def parse(text: str, where: str) -> Mapping:
     """Read a mapping out of TOML text; `where` names it in messages."""
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError
         raise MappingInvalid(f"{where} is not a TOML file: {error}") from None
     try:
         return _adapter.validate_python(content)

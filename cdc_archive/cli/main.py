@@ -15,6 +15,9 @@ import click
 
 from cdc_archive import __version__
 from cdc_archive.errors import CdcArchiveError
+from cdc_archive.telemetry.terminal import printable
+
+_LINE: Final = "\n"
 
 COMMANDS: Final = {
     "worker": "Archive change streams from Kafka until told to stop.",
@@ -80,7 +83,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except CdcArchiveError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable(str(error), keep=_LINE)}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -96,9 +99,9 @@ def _unexpected(error: Exception, verbose: bool) -> int:
     if verbose:
         traceback.print_exc()
     else:
-        name = type(error).__name__
+        told = f"{type(error).__name__}: {printable(str(error), keep=_LINE)}"
         click.echo(
-            f"error: {name}: {error}\n  This is a bug: please report what `--verbose` shows.",
+            f"error: {told}\n  This is a bug: please report what `--verbose` shows.",
             err=True,
         )
     return 1

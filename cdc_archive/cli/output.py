@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from cdc_archive.telemetry.terminal import printable
+
+_DRIVES_A_TERMINAL: Final = re.compile(
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+_NOT_ASCII: Final = re.compile("[^\x00-\x7f]+")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -29,7 +39,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
         numeric = any(isinstance(row[index], int) for row in rows)
         shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(_cell(value) for value in row))
+        shown.add_row(*(Text(printable(_cell(value))) for value in row))
     console().print(shown)
 
 
@@ -46,8 +56,21 @@ def _cell(value: object) -> str:
 
 
 def json_line(value: object) -> None:
-    """One JSON value on a line of stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    """One JSON value on a line of stdout; `msgspec.Raw` in it stays as it is."""
+    try:
+        line = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate
+        line = json.dumps(value, separators=(",", ":"))
+    line = _DRIVES_A_TERMINAL.sub(_as_json_escapes, line)
+    encoding = sys.stdout.encoding or "utf-8"
+    if line.encode(encoding, "replace").decode(encoding) != line:
+        line = _NOT_ASCII.sub(_as_json_escapes, line)
+    sys.stdout.write(line + "\n")
+
+
+def _as_json_escapes(found: re.Match[str]) -> str:
+    """The same string as JSON sees it, in ASCII."""
+    return json.dumps(found[0])[1:-1]
 
 
 def line(text: str) -> None:
@@ -57,4 +80,4 @@ def line(text: str) -> None:
 
 def say(text: str) -> None:
     """A message to the person, on stderr."""
-    console(stderr=True).print(text, markup=False)
+    console(stderr=True).print(Text(printable(text, keep="\n")))

@@ -19,6 +19,7 @@ from cdc_archive.history.fold import MemoryStates
 from cdc_archive.replay import run
 from cdc_archive.replay.report import Report
 from cdc_archive.sinks.jsonl import JsonLines
+from cdc_archive.telemetry.terminal import printable
 
 DEFAULT_MAPPING = "mappings/openai.toml"
 
@@ -98,10 +99,11 @@ def tell(report: Report) -> None:
         if counts:
             output.say(f"  {title}:")
             for name, count in sorted(counts.items()):
-                output.say(f"    {count:>8,}  {name}")
+                output.say(f"    {count:>8,}  {printable(name)}")
     for count, what in (
         (report.snapshot_rows, "snapshot rows: states, not changes"),
         (report.redeliveries, "redeliveries dropped"),
+        (report.unreadable_rows, "rows that are no JSON object that can be read: not looked at"),
         (report.rows_of_untold_operation, "flattened rows that do not tell their operation"),
         (report.quarantined, "messages in quarantine: not looked at"),
         (report.skipped, "messages left out by decode.skip_topics: not looked at"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -22,13 +23,63 @@ _PLACEHOLDERS: Final = (
 )
 
 
+MAX_DEPTH: Final = 100
+"""A row or key nested deeper is not read: what works on it walks it in step with its depth."""
+_MAX_DIGITS: Final = 200_000
+"""Numbers of more digits stay text; PostgreSQL's longest has 147,455."""
+
+
+def parsed(text: bytes | str) -> Any:
+    """JSON text as a value; numbers are exact: int, Decimal, or their text if they are absurd.
+
+    Raises:
+        ValueError: no JSON text in UTF-8, or nested deeper than `MAX_DEPTH`.
+    """
+    try:
+        value = json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    _require_shallow(value)
+    return value
+
+
+def _fraction(text: str) -> Decimal | str:
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        return text
+    return number if abs(number.adjusted()) < _MAX_DIGITS else text
+
+
+def _integer(text: str) -> int | Decimal | str:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python turns into an int
+        return _fraction(text)
+
+
+def _require_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for one in level for child in _children(one)]
+        if not level:
+            return
+    raise ValueError("nested too deep")
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return [one for one in value.values() if isinstance(one, dict | list)]
+    return [one for one in value if isinstance(one, dict | list)] if isinstance(value, list) else ()
+
+
 def row(text: JsonText | None) -> Row | None:
-    """A row image; None if it is absent, null or no object."""
+    """A row image; None if it is absent, null, no object or cannot be `parsed`."""
     if text is None:
         return None
     try:
-        value = json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError):
+        value = parsed(text)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -38,8 +89,8 @@ def key_value(key: bytes | None) -> Any:
     if key is None:
         return None
     try:
-        value = json.loads(key)
-    except (ValueError, RecursionError):
+        value = parsed(key)
+    except ValueError:
         return key.decode("utf-8", "replace")
     if isinstance(value, dict) and value.keys() == {"schema", "payload"}:
         return value["payload"]

@@ -6,7 +6,9 @@ What a message lacks is taken from the version before and marked; what is not kn
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final, Protocol
 
 from cdc_archive.changelog.record import OP_UNKNOWN_ROW, ChangeRecord
@@ -83,12 +85,14 @@ class Fold:
         self._shows_before: dict[str, bool] = {}
         self._moved: dict[tuple[str, str], tuple[Row | None, Proof]] = {}
         self.untold = 0
+        self.unreadable = 0
 
     def apply(self, change: Change) -> Iterator[Transition]:
         """The transitions that a change makes: none, one, or one for each row of a TRUNCATE."""
         record = change.archived.record
         key = canonical(record.key)
         after, before = _image(record, record.after), _image(record, record.before)
+        self.unreadable += after is None and record.after not in (None, b"null")
         if record.op == "r" and after is not None:
             self._remember(record.table, key, after)
         elif record.op == "t":
@@ -168,7 +172,17 @@ def canonical(key: bytes | None) -> str | None:
     """A row key as text that is equal for equal keys; None for a table without one."""
     if key is None:
         return None
-    return json.dumps(key_value(key), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    value = key_value(key)
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_number
+    )
+
+
+def _number(value: object) -> float | str:
+    """A fraction in a key: as a float if that is exact, else as its text."""
+    number = float(value) if isinstance(value, Decimal) else math.inf
+    exact = math.isfinite(number) and Decimal(repr(number)) == value
+    return number if exact else str(value)
 
 
 def _header(record: ChangeRecord, name: str) -> str | None:

@@ -8,7 +8,6 @@ and MariaDB give file and position of the binlog, and `row` for the rows of one 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator
 from heapq import merge
@@ -16,8 +15,9 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from cdc_archive.changelog.record import OP_UNKNOWN_ROW, ROW_OPS, ArchivedRecord, ChangeRecord
-from cdc_archive.decode.images import Row, row
+from cdc_archive.decode.images import Row, parsed, row
 
+_LARGEST: Final = 1 << 127
 _ROWS: Final = ROW_OPS | {OP_UNKNOWN_ROW}
 
 
@@ -49,10 +49,10 @@ def position(record: ChangeRecord) -> SourcePosition:
         source.get("name"),
         source.get("snapshot") not in (None, "false", False),
         _last_commit(sequence) if sequence else _binlog(source.get("file"), source.get("pos")),
-        source.get("lsn"),
+        _number(source.get("lsn")),
         str(transaction).split(":")[0] if transaction else _text(source.get("txId")),
-        block.get("total_order"),
-        source.get("row"),
+        _number(block.get("total_order")),
+        _number(source.get("row")),
     )
 
 
@@ -63,26 +63,34 @@ def _flattened(record: ChangeRecord) -> SourcePosition:
         fields.get("__name"),
         record.op == "r",
         None,
-        fields.get("__lsn"),
+        _number(fields.get("__lsn")),
         None if transaction is None else str(transaction).split(":")[0],
-        fields.get("__transaction_total_order"),
+        _number(fields.get("__transaction_total_order")),
         None,
     )
 
 
 def _binlog(file: object, offset: object) -> int | None:
-    number = re.search(r"\d+$", file) if isinstance(file, str) else None
-    if number is None or not isinstance(offset, int):
+    number = re.search(r"[0-9]{1,18}$", file) if isinstance(file, str) else None
+    place = _number(offset)
+    if number is None or place is None:
         return None
-    return int(number[0]) << 48 | offset
+    return int(number[0]) << 48 | place
 
 
 def _last_commit(sequence: Any) -> int | None:
     try:
-        first = json.loads(sequence)[0]
-        return None if first is None else int(first)
+        first = parsed(sequence)[0]
+        return None if first is None else _number(int(first))
     except (TypeError, ValueError, IndexError, KeyError):
         return None
+
+
+def _number(value: object) -> int | None:
+    """The value if it is a number that a database can count to: others do not order changes."""
+    if isinstance(value, bool) or not isinstance(value, int) or not -_LARGEST < value < _LARGEST:
+        return None
+    return value
 
 
 def _text(value: object) -> str | None:

@@ -15,6 +15,7 @@ class Report:
     snapshot_rows: int = 0
     redeliveries: int = 0
     rows_of_untold_operation: int = 0
+    unreadable_rows: int = 0
     events: Counter[str] = field(default_factory=Counter)
     before: Counter[str] = field(default_factory=Counter)
     actor: Counter[str] = field(default_factory=Counter)
@@ -33,7 +34,8 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether nothing that could hold more events is known to be missing."""
-        return not (self.quarantined or self.skipped or self.gaps or self.unproven)
+        missing = self.quarantined or self.skipped or self.unreadable_rows
+        return not (missing or self.gaps or self.unproven)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; counters sorted by name."""

@@ -65,6 +65,7 @@ def replay(
             if inside and asked.wants_table(transition.table):
                 _write(transition, builder, asked, sink, report)
     report.rows_of_untold_operation = fold.untold
+    report.unreadable_rows = fold.unreadable
     return report
 
 

@@ -8,7 +8,6 @@ or null). All partitions of the files are ours; there is nobody else in the grou
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import time
 import zlib
@@ -26,21 +25,25 @@ from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
 
 _BATCH: Final = 500
 _PAUSE_S: Final = 0.02
+_SHOWN: Final = 40
 _TYPES: Final = {
     "CreateTime": CREATE_TIME,
     "LogAppendTime": LOG_APPEND_TIME,
     "NoTimestampType": NO_TIMESTAMP,
 }
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+_LONGEST_LINE: Final = 128 << 20
+_LONGEST_TOPIC: Final = 2048
+_INT: Final = 1 << 31
+_LONG: Final = 1 << 63
 
 
 class _Line(msgspec.Struct):
-    topic: str
-    partition: _Count
-    offset: _Count
+    topic: Annotated[str, msgspec.Meta(max_length=_LONGEST_TOPIC)]
+    partition: Annotated[int, msgspec.Meta(ge=0, le=_INT - 1)]
+    offset: Annotated[int, msgspec.Meta(ge=0, le=_LONG - 2)]
     key: str | None
     value: str | None
-    timestamp: int = -1
+    timestamp: Annotated[int, msgspec.Meta(ge=-_LONG, le=_LONG - 1)] = -1
     timestamp_type: str = "NoTimestampType"
     headers: list[tuple[str, str | None]] = []
 
@@ -154,7 +157,7 @@ class RecordedSource:
     def _read(self) -> Iterator[Message]:
         last: dict[tuple[str, int], int] = {}
         for path in self._paths:
-            for number, line in enumerate(_lines(path), start=1):
+            for number, line in _lines(path):
                 message = _message(line, f"{path}, line {number}")
                 place = (message.topic, message.partition)
                 if message.offset <= last.get(place, -1):
@@ -167,12 +170,19 @@ class RecordedSource:
                 yield message
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for line in file:
+            number = 0
+            while line := file.readline(_LONGEST_LINE + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE:
+                    raise SourceInvalid(
+                        f"{path}, line {number}: longer than {_LONGEST_LINE:,} bytes",
+                        "No message of Kafka's is as long: this is not a recording.",
+                    )
                 if line.strip():
-                    yield line
+                    yield number, line
     except (OSError, EOFError, zlib.error) as error:
         raise SourceInvalid(
             f"{path} cannot be read: {error}", "Give a file of JSON lines, plain or .gz."
@@ -192,12 +202,12 @@ def _message(line: bytes, where: str) -> Message:
             _bytes(found.value),
             tuple((name, _bytes(value)) for name, value in found.headers),
         )
-    except (msgspec.DecodeError, binascii.Error, UnicodeError) as error:
-        raise SourceInvalid(f"{where}: not a recorded message: {error}") from None
     except KeyError as error:
         raise SourceInvalid(
-            f"{where}: timestamp_type {error} is none of {', '.join(_TYPES)}"
+            f"{where}: timestamp_type {str(error)[:_SHOWN]} is none of {', '.join(_TYPES)}"
         ) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise SourceInvalid(f"{where}: not a recorded message: {error}") from None
 
 
 def _bytes(text: str | None) -> bytes | None:

@@ -9,6 +9,8 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from cdc_archive.telemetry.terminal import printable
+
 HIDDEN: Final = "********"
 _NOISY: Final = ("kafka", "botocore", "boto3", "urllib3", "werkzeug")
 
@@ -40,6 +42,8 @@ def configure(
         if console
         else structlog.processors.JSONRenderer()
     )
+    if console:
+        shared.append(_for_a_terminal)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -56,6 +60,16 @@ def configure(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def _for_a_terminal(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """What is logged cannot drive the terminal; JSON escapes it anyway."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value, keep="\n")
+    return event
 
 
 class _Mask:

@@ -1,16 +1,19 @@
 """An archived record as a JSON value for people and scripts to look at.
 
 Keys, headers and images are shown as JSON where they are JSON, else as text, else as base64 in an
-object `{"base64": ...}`. For the exact bytes read the files; this view converts numbers.
+object `{"base64": ...}`. JSON is shown as it is but for white space: numbers are not converted, and
+repeated names and escapes stay.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
+import msgspec
+
 from cdc_archive.archive.reader.quarantine import Held
+from cdc_archive.changelog import header_names
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.source.message import CREATE_TIME, LOG_APPEND_TIME
 
@@ -53,7 +56,7 @@ def quarantine_view(held: Held) -> dict[str, Any]:
         "timestamp_type": _TIMES.get(message.timestamp_type, "none"),
         "reason": held.reason,
         "detail": held.detail,
-        "headers": [[name, value_view(value)] for name, value in message.headers],
+        "headers": [[_shown(name), value_view(value)] for name, value in message.headers],
         "key": value_view(message.key),
         "value": value_view(message.value),
         "file": held.file,
@@ -63,8 +66,12 @@ def quarantine_view(held: Held) -> dict[str, Any]:
     }
 
 
+def _shown(name: str) -> str:
+    return header_names.as_text(header_names.to_bytes(name))
+
+
 def value_view(data: bytes | None) -> Any:
-    """JSON, text or base64, whichever fits first; None stays None."""
+    """JSON (as `msgspec.Raw`), text or base64, whichever fits first; None stays None."""
     if data is None:
         return None
     try:
@@ -72,6 +79,6 @@ def value_view(data: bytes | None) -> Any:
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(data).decode()}
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return msgspec.Raw(msgspec.json.format(data, indent=-1))
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -74,10 +73,7 @@ class _Follow:
     """Recognises the messages of one row, and learns its new key when the key changes."""
 
     def __init__(self, key: str) -> None:
-        try:
-            self._keys = [json.loads(key)]
-        except ValueError:
-            self._keys = [key]
+        self._keys = [key_value(key.encode("utf-8", "surrogateescape"))]
 
     def is_it(self, archived: ArchivedRecord) -> bool:
         if key_value(archived.record.key) not in self._keys:
