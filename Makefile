@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SECONDS ?= 60
 
-.PHONY: help demo test lint e2e up down clean
+.PHONY: help demo test fuzz lint e2e up down clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -27,6 +28,13 @@ demo: $(VENV)/.demo ## Play the incident and its recovery, in this process
 
 test: $(VENV)/.dev ## All tests that need nothing but Python
 	$(BIN)/python -m pytest
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(BIN)/pip install -q --disable-pip-version-check --group fuzz
+	touch $@
+
+fuzz: $(VENV)/.fuzz ## Search for inputs that break a reader or the decoder (SECONDS=60)
+	$(BIN)/python tests/hostile/fuzz_all.py --seconds $(SECONDS)
 
 lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 	$(BIN)/ruff check .

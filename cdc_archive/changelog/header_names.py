@@ -11,7 +11,7 @@ from typing import Final
 
 from cdc_archive.changelog.record import Headers
 
-_NOTE: Final = re.compile(r" \[header names in hex: ([0-9a-f ]*)\]\Z")
+_NOTE: Final = re.compile(r" \[header names in hex: ((?:[0-9a-f]{2}| )*)\]\Z")
 
 
 def from_bytes(name: bytes) -> str:
