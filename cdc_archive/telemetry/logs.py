@@ -16,7 +16,7 @@ _NOISY: Final = ("kafka", "botocore", "boto3", "urllib3", "werkzeug")
 
 
 def configure(
-    level: str, form: str, secrets: Iterable[str] = (), stream: TextIO = sys.stderr
+    level: str, form: str, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
     """Send all logs, ours and those of libraries, through one renderer.
 
@@ -24,8 +24,9 @@ def configure(
         level: `debug`, `info`, `warning` or `error`; libraries are heard from `warning` on.
         form: `json`, `console`, or `auto`: console if the stream is a terminal.
         secrets: values that are masked wherever they stand.
-        stream: where lines go.
+        stream: where lines go; None: stderr.
     """
+    stream = sys.stderr if stream is None else stream
     masked = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

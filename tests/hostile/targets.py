@@ -1,4 +1,4 @@
-"""What must hold for any bytes: one function for each kind of input, for Hypothesis and for atheris.
+"""What must hold for any bytes: a function for each kind of input, for Hypothesis and for atheris.
 
 Each raises if its invariant breaks, and returns whether the input was taken for a good one.
 """

@@ -2,7 +2,7 @@
 
 Keys, headers and images are shown as JSON where they are JSON, else as text, else as base64 in an
 object `{"base64": ...}`. JSON is shown as it is but for white space: numbers are not converted, and
-repeated names and escapes stay.
+repeated names and escapes stay. A lone surrogate, which UTF-8 cannot hold, makes it text.
 """
 
 from __future__ import annotations
