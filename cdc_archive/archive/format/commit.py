@@ -237,16 +237,18 @@ def decode(data: bytes, key: str) -> Commit:
 
 def _problem(commit: Commit) -> str | None:
     if commit.start > commit.end:
-        return f"its range {commit.range} ends before it begins"
+        return "its range ends before it begins"
     if commit.start == commit.end and not (commit.gaps or commit.recovered):
-        return f"its range {commit.range} is empty and it records nothing else"
-    if commit.accounted != len(commit.range):
-        return f"it accounts for {commit.accounted} of the {len(commit.range)} offsets of its range"
+        return "its range is empty and it records nothing else"
+    size = commit.end - commit.start  # a damaged one may be more than a len() can tell
+    if commit.accounted != size:
+        told = strict_json.shown(commit.accounted)
+        return f"it accounts for {told} of the {strict_json.shown(size)} offsets of its range"
     if (commit.sequence == 0) != (commit.previous is None):
         return "only the first commit has no previous one"
     for file in commit.files:
         if not commit.start <= file.first_offset <= file.last_offset < commit.end:
-            return f"file {file.key} reaches out of its range {commit.range}"
+            return f"file {file.key} reaches out of its range"
     for one in commit.recovered:
         if one.records != sum(file.records for file in one.files):
             return f"its files do not hold what was recovered from {one.origin}"

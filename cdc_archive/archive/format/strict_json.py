@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from cdc_archive.errors import FormatUnknown
+
+_SHOWN: Final = 10**30
 
 
 class _Version(msgspec.Struct):
@@ -26,7 +28,12 @@ def require_version(data: bytes, key: str, oldest: int, newest: int) -> None:
     """
     version = _version(data).format
     if not oldest <= version <= newest:
-        raise FormatUnknown(f"{key}: format version {version:.6g}; this program knows {newest}")
+        raise FormatUnknown(f"{key}: format version {shown(version)}; this program knows {newest}")
+
+
+def shown(number: int) -> str:
+    """A number for a message: Python refuses to write out one of thousands of digits."""
+    return str(number) if -_SHOWN < number < _SHOWN else "more than 10^30"
 
 
 def refuse_repeated_members(data: bytes) -> None:

@@ -15,7 +15,6 @@ from cdc_archive.decode.decoder import Decoded
 from cdc_archive.errors import Undecodable
 from cdc_archive.source.message import Message
 
-
 _BAD_NAME: Final = "the name of a header is not UTF-8"
 
 
