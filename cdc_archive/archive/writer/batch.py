@@ -7,7 +7,7 @@ settings, or absent from the log. Pure but for the memory it holds; time is told
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdc_archive.archive.format import layout
 from cdc_archive.archive.format.commit import Skipped, SourceMark
