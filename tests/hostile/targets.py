@@ -66,7 +66,7 @@ def read_back(file: DataFile) -> Message:
         ((found, reason, _),) = reader.quarantined(file.entry)
         assert reason
         return found
-    (archived,) = reader.file(file.entry, a_commit())
+    (archived,) = reader.file(file.entry, 0)
     record = archived.record
     value = value_of(record, archived.value_schema)
     return Message(*record[:5], record.key, value, record.headers)
@@ -111,7 +111,7 @@ def change_file(data: bytes) -> bool:
     """Bytes are a file whose records can be shown and folded, or refused by name."""
     file = an_entry(data, "changes/k")
     try:
-        for archived in reader_of(data, file.key).file(file, a_commit()):
+        for archived in reader_of(data, file.key).file(file, 0):
             msgspec.json.encode(as_json.view(archived))
             replay_one(archived)
     except ArchiveDamaged as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.build import change, message
@@ -15,11 +17,13 @@ from support.workshop import Workshop
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.cli import main
 from cdc_archive.source.kafka import KafkaSource
 from cdc_archive.source.librdkafka import LibrdkafkaSource
 from cdc_archive.source.message import Message
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.source import Source
+from cdc_archive.storage.local import LocalStore
 from cdc_archive.storage.memory import MemoryStore
 
 NAMES = (b"ok", b"\xff\xfe", "\u00e9\u202e".encode(), b"\xed\xa0\x80", b"\\xff", b"")
@@ -79,3 +83,18 @@ def test_a_detail_that_imitates_the_note_changes_no_name() -> None:
     assert found == sent
     assert reason == "unknown_op"
     assert detail
+
+
+def test_such_a_message_can_be_shown_and_stays_in_quarantine_when_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its names are shown with backslashes, and no record with another name is made of it."""
+    monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", str(tmp_path))
+    headers = tuple((header_names.from_bytes(name), b"v") for name in NAMES)
+    Workshop(SimulatedSource([message(change(), headers=headers)]), LocalStore(tmp_path)).run()
+    assert main.run(["quarantine", "show"]) == 0
+    (shown,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[0] == "{"]
+    assert [name for name, _ in shown["headers"]][:2] == ["ok", "\\xff\\xfe"]
+    main.run(["quarantine", "retry"])
+    capsys.readouterr()
+    assert main.run(["cat"]) == 17
