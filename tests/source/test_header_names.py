@@ -92,7 +92,7 @@ def test_such_a_message_can_be_shown_and_stays_in_quarantine_when_tried_again(
     monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", str(tmp_path))
     headers = tuple((header_names.from_bytes(name), b"v") for name in NAMES)
     Workshop(SimulatedSource([message(change(), headers=headers)]), LocalStore(tmp_path)).run()
-    assert main.run(["quarantine", "show"]) == 0
+    assert main.run(["quarantine", "show", "pg.app.t", "0", "0"]) == 0
     (shown,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[0] == "{"]
     assert [name for name, _ in shown["headers"]][:2] == ["ok", "\\xff\\xfe"]
     main.run(["quarantine", "retry"])
