@@ -1,0 +1,48 @@
+"""How many messages to ask a client for, so that about so many bytes come. Pure.
+
+Clients count messages. Two thousand messages of a kilobyte are nothing; of eight megabytes they are
+more than the machine has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from cdc_archive.source.message import Message
+
+MESSAGE_BYTES: Final = 256
+"""What a message in memory costs beside its key, value and headers."""
+_FIRST: Final = 8
+_GROWTH: Final = 4
+
+
+class Helping:
+    """The size of the next helping.
+
+    Args:
+        most_messages: never more than so many.
+        most_bytes: not more than so many, if messages are as large as the last ones; one message in
+            any case.
+    """
+
+    def __init__(self, most_messages: int, most_bytes: int) -> None:
+        self._most_messages = most_messages
+        self._most_bytes = most_bytes
+        self.messages = min(_FIRST, most_messages)
+
+    def had(self, messages: Sequence[Message]) -> int:
+        """Take note of what came; its bytes in memory, 0 if nothing came."""
+        if not messages:
+            return 0
+        size = sum([_size(message) for message in messages])
+        fitting = self._most_bytes * len(messages) // size
+        self.messages = max(1, min(self.messages * _GROWTH, self._most_messages, fitting))
+        return size
+
+
+def _size(message: Message) -> int:
+    size = MESSAGE_BYTES + len(message.key or b"") + len(message.value or b"")
+    if message.headers:
+        size += sum([len(name) + len(value or b"") for name, value in message.headers])
+    return size
