@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from cdc_archive.errors import ObjectMissing
-from cdc_archive.storage.object_store import ObjectStat
+from cdc_archive.storage.object_store import Content, ObjectStat
 
 
 class MemoryStore:
@@ -22,7 +22,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._objects: dict[str, tuple[bytes, float]] = {}
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: Content) -> bool:
         """See the port."""
         with self._lock:
             if key in self._objects:
@@ -36,6 +36,10 @@ class MemoryStore:
             return self._objects[key][0]
         except KeyError:
             raise ObjectMissing(f"no object {key} in memory") from None
+
+    def holds(self, key: str, data: Content) -> bool:
+        """See the port."""
+        return self.get(key) == data
 
     def stat(self, key: str) -> ObjectStat | None:
         """See the port."""

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 
+Content = bytes | bytearray
+"""What is stored. A bytearray is its owner's: read while the call lasts, never kept or changed."""
+
+
 class ObjectStat(NamedTuple):
     """What a listing says of an object: key, size in bytes, time of creation (Unix seconds)."""
 
@@ -21,7 +25,7 @@ class ObjectStat(NamedTuple):
 class ObjectStore(Protocol):
     """Every implementation passes tests/storage/contract.py."""
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: Content) -> bool:
         """Store `data` under `key` unless an object stands there, durably, all or nothing.
 
         The object's checksum is verified by the store where it can do so.
@@ -45,6 +49,10 @@ class ObjectStore(Protocol):
             ObjectMissing: nothing stands under this key.
             StoreBusy, StoreUnreachable, BucketMissing, StoreDenied: as for `create`.
         """
+        ...
+
+    def holds(self, key: str, data: Content) -> bool:
+        """Whether exactly `data` stands under `key`, without holding it twice. Raises as `get`."""
         ...
 
     def stat(self, key: str) -> ObjectStat | None:

@@ -41,6 +41,9 @@ class CrashingStore:
     def get(self, key: str) -> bytes:
         return self.inner.get(key)
 
+    def holds(self, key: str, data: bytes) -> bool:
+        return self.inner.holds(key, data)
+
     def stat(self, key: str) -> ObjectStat | None:
         return self.inner.stat(key)
 
