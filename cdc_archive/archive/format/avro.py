@@ -62,11 +62,20 @@ def _word(text: str) -> bytes:
     return sized(text.encode())
 
 
-@lru_cache(maxsize=32)  # values may be large
 def _headers(headers: Headers) -> bytes:
-    """A connector sends the same headers with each message of a run."""
+    """A connector sends the same headers with each message of a run; large ones are not kept."""
     if not headers:
         return _NULL
+    size = sum(len(name) + len(value or b"") for name, value in headers)
+    return _repeated_headers(headers) if size <= _SMALL else _encode_headers(headers)
+
+
+@lru_cache(maxsize=32)
+def _repeated_headers(headers: Headers) -> bytes:
+    return _encode_headers(headers)
+
+
+def _encode_headers(headers: Headers) -> bytes:
     items = [sized(name.encode()) + optional(value) for name, value in headers]
     return long(len(items)) + b"".join(items) + _NULL
 
