@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint e2e up down clean
+.PHONY: help demo test lint e2e soak up down clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -32,11 +32,14 @@ lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict infra
+	$(BIN)/mypy --strict infra bench
 	$(BIN)/lint-imports
 
 e2e: $(VENV)/.dev ## Tests with real Kafka, Debezium, PostgreSQL, S3 (needs Java 17, Maven, Go)
 	$(BIN)/python -m pytest -m e2e tests/e2e
+
+soak: $(VENV)/.dev ## Memory of the worker under load on real servers: SCENARIO=name SECONDS=60
+	$(BIN)/python -m bench.soak $(SCENARIO) $(if $(SECONDS),--seconds $(SECONDS))
 
 up: ## Start the real stack; `python3 -m infra.local env` tells how to reach it
 	$(PYTHON) -m infra.local up

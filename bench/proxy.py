@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 
 _REQUEST = re.compile(rb"(PUT|GET|HEAD|POST|DELETE) (\S+) HTTP/1\.1\r\n")
 _CHUNK = 65_536
@@ -63,19 +65,16 @@ class Proxy:
         time.sleep(max(0.0, wait))
 
 
-def _copy(source: socket.socket, target: socket.socket, on_chunk: object = None) -> None:
-    try:
+def _copy(
+    source: socket.socket, target: socket.socket, on_chunk: Callable[[bytes], object] = len
+) -> None:
+    with contextlib.suppress(OSError):
         while chunk := source.recv(_CHUNK):
-            if callable(on_chunk):
-                on_chunk(chunk)
+            on_chunk(chunk)
             target.sendall(chunk)
-    except OSError:
-        pass
     for one in (source, target):
-        try:
+        with contextlib.suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 def _kind(method: bytes, path: bytes) -> str:

@@ -7,12 +7,12 @@ import secrets
 import signal
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from bench import archived
 from bench.proxy import Proxy
@@ -114,7 +114,7 @@ class Soak:
                 self._watch(worker, lambda now: now.lag < 40 * MIB // self._mean_size, 60)
             self._watch(worker, self._all_read)
             worker.process.send_signal(signal.SIGTERM)
-            self._watch(worker, lambda now: False, ends=True)
+            self._watch(worker, lambda _: False, ends=True)
             assert worker.process.wait(60) == 0, self.log.read_text()[-3000:]
             seconds = time.monotonic() - self._began
         finally:
@@ -127,7 +127,8 @@ class Soak:
         )
 
     def _filled_topic(self) -> Producer:
-        servers = {"bootstrap.servers": f"127.0.0.1:{self._state.port('kafka')}"}
+        address = f"127.0.0.1:{self._state.port('kafka')}"
+        servers: dict[str, str | int | float | bool] = {"bootstrap.servers": address}
         topic = NewTopic(
             self._topic,
             self._scenario.partitions,

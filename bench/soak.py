@@ -70,7 +70,9 @@ def _save(path: Path, samples: list[Sample]) -> None:
         lines.writerows(samples)
 
 
-def soak(state: StateFolder, names: list[str], clients: list[str], given: argparse.Namespace) -> bool:
+def soak(
+    state: StateFolder, names: list[str], clients: list[str], given: argparse.Namespace
+) -> bool:
     """Run scenarios and print their table; whether all stayed within bounds."""
     budget, within = given.budget_mib * MIB, True
     print("| " + " | ".join(_HEAD) + " |\n|" + "---|" * len(_HEAD), flush=True)

@@ -64,7 +64,9 @@ class Watched:
     def sample(self) -> Sample | None:
         """How it is now; None if it does not answer yet."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as http:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self._port}/metrics", timeout=5
+            ) as http:
                 text = http.read().decode()
             status = Path(f"/proc/{self.process.pid}/status").read_text()
             stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

@@ -2,8 +2,8 @@
 
 Pausing a partition in the middle of a fetched answer parks the rest of the answer. It is taken up
 again only while no other answer is being read, and one that was read to its end counts as being
-read. The parked partition is not fetched either, so that after `resume` it may never go on (fetcher.py,
-`fetched_records`, `_next_partition_records is None`).
+read. The parked partition is not fetched either: after `resume` it may never go on (its fetcher.py,
+`fetched_records`, at `_next_partition_records is None`).
 """
 
 from __future__ import annotations

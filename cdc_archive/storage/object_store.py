@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-
 Content = bytes | bytearray
 """What is stored. A bytearray is its owner's: read while the call lasts, never kept or changed."""
 

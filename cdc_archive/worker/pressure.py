@@ -35,7 +35,7 @@ class Pressure:
         self._source = source
         self._checkpoint = checkpoint
         self._budget = budget
-        self._held_back: set[Owned] = set()  # by identity: one that came back is another, not paused
+        self._held_back: set[Owned] = set()  # by identity: what came back is not paused
 
     def relieve(self, owned: Mapping[TopicPartition, Owned]) -> None:
         """Commit and pause as need be, resume when memory allows."""
