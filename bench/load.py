@@ -102,6 +102,31 @@ def skewed(rng: random.Random, partitions: int, ratio: int, size: int) -> Load:
         yield event(rng, number, partition, f"t{number % 5}", 0, size)
 
 
+def ordinary(rng: random.Random, tables: int) -> Load:
+    """Rows of a dozen columns such as applications have, about 900 bytes an event; a table each."""
+    states = (b"active", b"pending", b"suspended", b"deleted")
+    for number in _count():
+        table, user = number % tables, rng.randrange(50_000)
+        after = (
+            b'{"id":%d,"name":"customer %d","email":"user.%d@example.com","status":"%b",'
+            b'"owner_id":"user_%08x","balance":%d,"note":"%b","created_at":%d,"updated_at":%d}'
+        ) % (
+            number,
+            user,
+            user,
+            rng.choice(states),
+            rng.getrandbits(32),
+            rng.randrange(10**6),
+            b" ".join(rng.choices(_WORDS, k=12)),
+            START_MS - rng.randrange(10**9),
+            START_MS + number,
+        )
+        yield Event(table, _key(number, after), _envelope(f"t{table}", 0, after))
+
+
+_WORDS = b"the invoice was sent again after review by support on request of customer".split()
+
+
 def _count() -> Iterator[int]:
     number = 0
     while True:

@@ -108,10 +108,7 @@ class Soak:
                 self._watch(worker, self._under_pressure)
                 worker.kill()
                 worker = self._start()
-            until = time.monotonic() + self._seconds
-            while time.monotonic() < until:
-                self._send(producer, 4 * MIB)
-                self._watch(worker, lambda now: now.lag < 40 * MIB // self._mean_size, 60)
+            self._keep_sending(producer, worker)
             self._watch(worker, self._all_read)
             worker.process.send_signal(signal.SIGTERM)
             self._watch(worker, lambda _: False, ends=True)
@@ -155,6 +152,19 @@ class Soak:
             self._sent[event.partition] += 1
             self._sent_bytes += len(event.value)
         producer.flush()
+
+    def _keep_sending(self, producer: Producer, worker: Watched) -> None:
+        began, before = time.monotonic(), self._sent.total()
+        while (gone := time.monotonic() - began) < self._seconds:
+            rate = self._scenario.events_per_s
+            if not rate:
+                self._send(producer, 4 * MIB)
+                self._watch(worker, lambda now: now.lag < 40 * MIB // self._mean_size, 60)
+                continue
+            due = before + rate * gone - self._sent.total()
+            self._send(producer, int(max(1.0, due) * self._mean_size))
+            self._watch(worker, lambda _: True, 1)
+            time.sleep(_EVERY_S)
 
     @property
     def _mean_size(self) -> int:

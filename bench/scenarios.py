@@ -16,7 +16,8 @@ class Scenario(NamedTuple):
     """One soak.
 
     `backlog_bytes` is what the topic holds when the worker starts; `store_bytes_per_s` slows the
-    store down, 0 does not; `crash` kills the worker at the height of pressure; `store` is `s3` or
+    store down, 0 does not; `events_per_s` is the rate after the backlog, 0: as fast as they are
+    archived; `crash` kills the worker at the height of pressure; `store` is `s3` or
     `file`; `settings` are further environment variables, without their prefix.
     """
 
@@ -25,6 +26,7 @@ class Scenario(NamedTuple):
     make: Callable[[random.Random], load.Load]
     backlog_bytes: int
     store_bytes_per_s: int = 0
+    events_per_s: float = 0
     crash: bool = False
     store: str = "s3"
     settings: dict[str, str] = {}  # noqa: RUF012  # never changed
