@@ -13,8 +13,8 @@ from cdc_archive.source.message import Message
 
 MESSAGE_BYTES: Final = 256
 """What a message in memory costs beside its key, value and headers."""
-_FIRST: Final = 8
 _GROWTH: Final = 4
+_FADING: Final = 0.9
 
 
 class Helping:
@@ -22,23 +22,25 @@ class Helping:
 
     Args:
         most_messages: never more than so many.
-        most_bytes: not more than so many, if messages are as large as the last ones; one message in
-            any case.
+        most_bytes: not more than so many if each is as large as the largest before, whose memory
+            fades from helping to helping; one message in any case.
     """
 
     def __init__(self, most_messages: int, most_bytes: int) -> None:
         self._most_messages = most_messages
         self._most_bytes = most_bytes
-        self.messages = min(_FIRST, most_messages)
+        self._largest = 1.0
+        self.messages = 1
 
     def had(self, messages: Sequence[Message]) -> int:
         """Take note of what came; its bytes in memory, 0 if nothing came."""
         if not messages:
             return 0
-        size = sum([_size(message) for message in messages])
-        fitting = self._most_bytes * len(messages) // size
+        sizes = [_size(message) for message in messages]
+        self._largest = max(self._largest * _FADING, *sizes)
+        fitting = int(self._most_bytes / self._largest)
         self.messages = max(1, min(self.messages * _GROWTH, self._most_messages, fitting))
-        return size
+        return sum(sizes)
 
 
 def _size(message: Message) -> int:

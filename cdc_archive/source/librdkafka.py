@@ -273,7 +273,7 @@ def _settings(options: KafkaOptions) -> dict[str, Any]:
         "fetch.max.bytes": options.fetch_max_bytes,
         "max.partition.fetch.bytes": options.max_partition_fetch_bytes,
         "fetch.queue.backoff.ms": 5,  # the default of 1,000 costs two thirds of the wall time
-        "queued.max.messages.kbytes": max(1, options.fetch_max_bytes // 1024),
+        "queued.max.messages.kbytes": max(1, options.fetch_max_bytes // 2048),
         "security.protocol": options.security_protocol,
         "sasl.mechanism": options.sasl_mechanism,
         "sasl.username": options.sasl_username,
