@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 60
 
-.PHONY: help demo test fuzz lint e2e up down clean
+.PHONY: help demo test fuzz lint e2e soak up down clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -40,11 +40,14 @@ lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict infra
+	$(BIN)/mypy --strict infra bench
 	$(BIN)/lint-imports
 
 e2e: $(VENV)/.dev ## Tests with real Kafka, Debezium, PostgreSQL, S3 (needs Java 17, Maven, Go)
 	$(BIN)/python -m pytest -m e2e tests/e2e
+
+soak: $(VENV)/.dev ## Memory of the worker under load on real servers: SCENARIO=name SECONDS=60
+	$(BIN)/python -m bench.soak $(SCENARIO) $(if $(SECONDS),--seconds $(SECONDS))
 
 up: ## Start the real stack; `python3 -m infra.local env` tells how to reach it
 	$(PYTHON) -m infra.local up

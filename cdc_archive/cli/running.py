@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from cdc_archive.cli import wiring
+from cdc_archive.cli import heap, wiring
 from cdc_archive.config import show
 from cdc_archive.config.load import Loaded
 from cdc_archive.source.source import Source
@@ -30,6 +30,7 @@ def run_worker(loaded: Loaded, source: Source, *, serve: bool) -> Observed:
         source: where messages come from.
         serve: whether to listen for /metrics, /healthz and /readyz.
     """
+    heap.give_back()
     settings = loaded.settings
     level, form = settings.worker.log_level, settings.worker.log_format
     on_terminal = sys.stderr.isatty() and form == "auto"

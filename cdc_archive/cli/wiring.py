@@ -138,6 +138,7 @@ def kafka_source(kafka: KafkaSettings) -> Source:
         fetch_max_bytes=kafka.fetch_max_bytes,
         max_partition_fetch_bytes=kafka.max_partition_fetch_bytes,
         max_poll_records=kafka.max_poll_records,
+        max_poll_bytes=kafka.max_poll_bytes,
         connect_timeout_s=kafka.connect_timeout_seconds,
         api_version=kafka.api_version,
     )

@@ -96,9 +96,12 @@ class KafkaSettings(Section):
     session_timeout_ms: int = _field("dead after this silence", 45_000, 45_000, ge=1_000)
     max_poll_interval_ms: int = _field("stuck after this long", 300_000, 300_000, ge=10_000)
     metadata_max_age_ms: int = _field("how soon new topics are seen", 60_000, 60_000, ge=100)
-    fetch_max_bytes: int = _field("of one fetch", 50 * MIB, 50 * MIB, ge=1024)
+    fetch_max_bytes: int = _field(
+        "of one fetch, and of what librdkafka holds ahead of us", 8 * MIB, 8 * MIB, ge=1024
+    )
     max_partition_fetch_bytes: int = _field("of one partition in it", MIB, MIB, ge=1024)
     max_poll_records: int = _field("messages handed over at once", 2_000, 2_000, ge=1)
+    max_poll_bytes: int = _field("bytes handed over at once, about", 4 * MIB, 4 * MIB, ge=1024)
     connect_timeout_seconds: float = _field("patience at the start", 15, 15.0, gt=0)
     api_version: Annotated[tuple[int, ...] | None, BeforeValidator(_version)] = _field(
         "protocol version, for brokers that cannot be asked", "2.3", None

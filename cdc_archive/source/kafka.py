@@ -22,6 +22,8 @@ from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAs
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
 from cdc_archive.source import kafka_headers
+from cdc_archive.source.helping import Helping
+from cdc_archive.source.kafka_parked import remind
 from cdc_archive.source.kafka_rebalance import ANSWER_MS, Bridge
 from cdc_archive.source.kafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
@@ -65,6 +67,7 @@ class KafkaSource:
         self._hints: dict[KafkaPartition, OffsetAndMetadata] = {}
         self._told_hints: dict[KafkaPartition, OffsetAndMetadata] = {}
         self._telling = False
+        self._helping = Helping(options.max_poll_records, options.max_poll_bytes)
 
     def open(self, listener: AssignmentListener) -> None:
         """See the port."""
@@ -105,9 +108,10 @@ class KafkaSource:
         poll: on a slow machine a shorter one would give up each time, and never join.
         """
         self._tell_hints()
+        remind(self._consumer)
         patience = timeout_s if self._options.topic_pattern is None else max(timeout_s, _JOIN_S)
         try:
-            found = self._consumer.poll(timeout_ms=int(patience * 1000))
+            found = self._consumer.poll(int(patience * 1000), self._helping.messages)
         except kafka_errors.OffsetOutOfRangeError as error:
             ((partition, offset),) = list(error.args[0].items())[:1]
             ours = TopicPartition(*partition)
@@ -124,7 +128,9 @@ class KafkaSource:
                 _log.warning("poll failed, trying again: %r", error)
                 return ()
             raise self._told(error) from None
-        return [_message(record) for records in found.values() for record in records]
+        messages = [_message(record) for records in found.values() for record in records]
+        self._helping.had(messages)
+        return messages
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """See the port. A partition that is being given up is left alone."""

@@ -16,6 +16,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, SourceDenied, SourceUnreachable
+from cdc_archive.source.helping import Helping
 from cdc_archive.source.librdkafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
@@ -57,6 +58,8 @@ class LibrdkafkaSource:
         self._denied: KafkaError | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._raw_headers = RawHeaders(options)
+        self._gathered: list[Message] = []
+        self._helping = Helping(options.max_poll_records, options.max_poll_bytes)
 
     def open(self, listener: AssignmentListener) -> None:
         """See the port."""
@@ -102,6 +105,7 @@ class LibrdkafkaSource:
         ours = sorted(TopicPartition(p.topic, p.partition) for p in partitions)
         for partition in ours:
             self._positions.pop(partition, None)  # from here on it is neither sought nor paused
+        self._gathered = [m for m in self._gathered if m.topic_partition not in ours]
         try:
             tell(ours)
         finally:
@@ -111,9 +115,21 @@ class LibrdkafkaSource:
                 consumer.unassign()
 
     def poll(self, timeout_s: float) -> Sequence[Message]:
-        """See the port."""
+        """See the port. Waits for one message, then takes what is there, up to `max_poll_bytes`."""
+        options, self._gathered = self._options, []
+        size = self._gather(1, timeout_s)
+        while size and size < options.max_poll_bytes:
+            room = options.max_poll_records - len(self._gathered)
+            more = self._gather(min(room, self._helping.messages), 0) if room > 0 else 0
+            if not more:
+                break
+            size += more
+        gathered, self._gathered = self._gathered, []
+        return gathered
+
+    def _gather(self, most: int, timeout_s: float) -> int:
         try:
-            found = self._consumer.consume(self._options.max_poll_records, timeout_s)
+            found = self._consumer.consume(most, timeout_s)
         except KafkaException as error:
             raise self._told(error.args[0]) from None
         if self._denied is not None:
@@ -125,9 +141,10 @@ class LibrdkafkaSource:
                 self._tell(problem, record)
                 continue
             message = _message(record, self._headers(record))
-            self._positions[TopicPartition(message.topic, message.partition)] = message.offset + 1
+            self._positions[message.topic_partition] = message.offset + 1
             messages.append(message)
-        return messages
+        self._gathered += messages
+        return self._helping.had(messages)
 
     def _headers(self, record: Any) -> Headers:
         try:
@@ -267,7 +284,7 @@ def _settings(options: KafkaOptions) -> dict[str, Any]:
         "fetch.max.bytes": options.fetch_max_bytes,
         "max.partition.fetch.bytes": options.max_partition_fetch_bytes,
         "fetch.queue.backoff.ms": 5,  # the default of 1,000 costs two thirds of the wall time
-        "queued.max.messages.kbytes": 65_536,
+        "queued.max.messages.kbytes": max(1, options.fetch_max_bytes // 2048),
         "security.protocol": options.security_protocol,
         "sasl.mechanism": options.sasl_mechanism,
         "sasl.username": options.sasl_username,

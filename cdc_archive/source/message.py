@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import Headers
 
 NO_TIMESTAMP = -1
@@ -30,3 +31,8 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        """The topic partition that it comes from."""
+        return TopicPartition(self.topic, self.partition)

@@ -22,7 +22,8 @@ from cdc_archive.errors import (
     StoreDenied,
     StoreUnreachable,
 )
-from cdc_archive.storage.object_store import ObjectStat
+from cdc_archive.storage.compare import begins_with
+from cdc_archive.storage.object_store import Content, ObjectStat
 
 _TEMPORARY: Final = ".tmp"
 
@@ -37,7 +38,7 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: Content) -> bool:
         """See the port. Durable once it returns: file and folders are synced."""
         path = self._path(key)
         try:
@@ -62,6 +63,18 @@ class LocalStore:
                 if limit is not None and size > limit:
                     raise ObjectTooLarge(f"{self._root}: {key}", size, limit)
                 return file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            self.check()
+            raise ObjectMissing(f"{self._root}: no object {key}") from None
+        except OSError as error:
+            raise self._told(error, key) from None
+
+    def holds(self, key: str, data: Content) -> bool:
+        """See the port."""
+        try:
+            with self._path(key).open("rb") as file:
+                as_long = os.fstat(file.fileno()).st_size == len(data)
+                return as_long and begins_with(file.read, data)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             self.check()
             raise ObjectMissing(f"{self._root}: no object {key}") from None
@@ -122,7 +135,7 @@ class LocalStore:
             raise ValueError(f"{key!r} is not an object key")
         return self._root.joinpath(*parts)
 
-    def _write_temporary(self, data: bytes) -> Path:
+    def _write_temporary(self, data: Content) -> Path:
         folder = self._root / _TEMPORARY
         self.check()
         folder.mkdir(exist_ok=True)

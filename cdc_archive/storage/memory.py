@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from cdc_archive.errors import ObjectMissing, ObjectTooLarge
-from cdc_archive.storage.object_store import ObjectStat
+from cdc_archive.storage.object_store import Content, ObjectStat
 
 
 class MemoryStore:
@@ -22,7 +22,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._objects: dict[str, tuple[bytes, float]] = {}
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: Content) -> bool:
         """See the port."""
         with self._lock:
             if key in self._objects:
@@ -39,6 +39,10 @@ class MemoryStore:
         if limit is not None and len(data) > limit:
             raise ObjectTooLarge(key, len(data), limit)
         return data
+
+    def holds(self, key: str, data: Content) -> bool:
+        """See the port."""
+        return self.get(key) == data
 
     def stat(self, key: str) -> ObjectStat | None:
         """See the port."""

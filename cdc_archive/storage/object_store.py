@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+Content = bytes | bytearray
+"""What is stored. A bytearray is its owner's: read while the call lasts, never kept or changed."""
+
 
 class ObjectStat(NamedTuple):
     """What a listing says of an object: key, size in bytes, time of creation (Unix seconds)."""
@@ -21,7 +24,7 @@ class ObjectStat(NamedTuple):
 class ObjectStore(Protocol):
     """Every implementation passes tests/storage/contract.py."""
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: Content) -> bool:
         """Store `data` under `key` unless an object stands there, durably, all or nothing.
 
         The object's checksum is verified by the store where it can do so.
@@ -50,6 +53,10 @@ class ObjectStore(Protocol):
             ObjectTooLarge: it has more than `limit` bytes, which were not read.
             StoreBusy, StoreUnreachable, BucketMissing, StoreDenied: as for `create`.
         """
+        ...
+
+    def holds(self, key: str, data: Content) -> bool:
+        """Whether exactly `data` stands under `key`, without holding it twice. Raises as `get`."""
         ...
 
     def stat(self, key: str) -> ObjectStat | None:

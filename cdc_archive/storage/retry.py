@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from cdc_archive.errors import ObjectMissing, ObjectTooLarge, Retry, StateUnknown, StoreUnreachable
-from cdc_archive.storage.object_store import ObjectStat, ObjectStore
+from cdc_archive.storage.object_store import Content, ObjectStat, ObjectStore
 
 _T = TypeVar("_T")
 _FIRST_S: Final = 0.1
@@ -44,7 +44,7 @@ class RetryingStore:
         self._inner = inner
         self._patience = patience
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: Content) -> bool:
         """See the port. If an answer was lost, what stands there is compared with `data`."""
         uncertain = False
 
@@ -59,15 +59,19 @@ class RetryingStore:
 
         return self._insist(attempt)
 
-    def _is_there(self, key: str, data: bytes) -> bool:
+    def _is_there(self, key: str, data: Content) -> bool:
         try:
-            return self._inner.get(key, len(data)) == data
+            return self._inner.holds(key, data)
         except (ObjectMissing, ObjectTooLarge):
             return False
 
     def get(self, key: str, limit: int | None = None) -> bytes:
         """See the port."""
         return self._insist(lambda: self._inner.get(key, limit))
+
+    def holds(self, key: str, data: Content) -> bool:
+        """See the port."""
+        return self._insist(lambda: self._inner.holds(key, data))
 
     def stat(self, key: str) -> ObjectStat | None:
         """See the port."""

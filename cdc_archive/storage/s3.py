@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import boto3
@@ -35,7 +36,8 @@ from cdc_archive.errors import (
     StoreUnreachable,
     StoreUnsafe,
 )
-from cdc_archive.storage.object_store import ObjectStat
+from cdc_archive.storage.compare import begins_with
+from cdc_archive.storage.object_store import Content, ObjectStat
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -127,7 +129,7 @@ class S3Store:
         if kms_key_id is not None:
             self._encryption["SSEKMSKeyId"] = kms_key_id
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: Content) -> bool:
         """See the port. The SHA-256 is sent along, so the store refuses what was garbled."""
         try:
             self._s3.put_object(
@@ -162,6 +164,18 @@ class S3Store:
         if len(data) != size:
             raise StoreBusy(f"{self._where(key)}: the answer broke off after {len(data)} bytes")
         return data
+
+    def holds(self, key: str, data: Content) -> bool:
+        """See the port."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            with closing(answer["Body"]) as body:
+                as_long: bool = answer["ContentLength"] == len(data)
+                return as_long and begins_with(body.read, data)
+        except ClientError as error:
+            raise self._told(error, key) from None
+        except BotoCoreError as error:
+            raise self._broken(error, key) from None
 
     def stat(self, key: str) -> ObjectStat | None:
         """See the port."""

@@ -43,8 +43,11 @@ class Background:
 
     def _run(self) -> None:
         while True:
-            work, future = self._work.get()
-            try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001  # it belongs to whoever asks the future
-                future.set_exception(error)
+            _do(*self._work.get())  # a call, so that a thread that waits holds nothing of the last
+
+
+def _do(work: Callable[[], Any], future: Future[Any]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001  # it belongs to whoever asks the future
+        future.set_exception(error)

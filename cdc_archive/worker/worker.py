@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cdc_archive.archive.writer.batch import Taken
 from cdc_archive.changelog.position import TopicPartition
@@ -18,9 +18,11 @@ from cdc_archive.source.source import Source
 from cdc_archive.worker.assignment import Assignment
 from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.health import PartitionProgress
-from cdc_archive.worker.limits import PRESSURE, STOP, Limits, due
+from cdc_archive.worker.limits import STOP, Limits, due
+from cdc_archive.worker.pressure import Pressure
 
-_RESUME_BELOW = 0.8
+_PAUSED_POLL_S: Final = 0.05
+"""Wait while everything is paused: a commit that arrives is what is waited for."""
 
 
 class Snapshot(NamedTuple):
@@ -82,7 +84,7 @@ class Worker:
         self._stop_deadline_s = stop_deadline_s
         self._tell_every_s = tell_every_s
         self._told_at = -tell_every_s
-        self._paused = False
+        self._pressure = Pressure(source, checkpoint, limits.memory_budget_bytes)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Work until `stop()` is true or nothing can come any more, then commit and leave.
@@ -112,16 +114,22 @@ class Worker:
 
     def step(self) -> None:
         """One turn: poll, take, commit what is due."""
-        self._take(self._source.poll(self._poll_s))
+        self._take(self._source.poll(self._patience_s))
         for owned in self._assignment.owned.values():
             self._checkpoint.finish(owned)
             reason = due(owned.batch, self._limits, self._monotonic())
             if reason is not None:
                 self._checkpoint.start(owned, reason)
-        self._relieve()
+        self._pressure.relieve(self._assignment.owned)
         if self._monotonic() - self._told_at >= self._tell_every_s:
             self._told_at = self._monotonic()
             self._watcher.stepped(self.snapshot())
+
+    @property
+    def _patience_s(self) -> float:
+        if self._pressure.holds_all(self._assignment.owned):
+            return min(self._poll_s, _PAUSED_POLL_S)
+        return self._poll_s
 
     def _take(self, messages: Sequence[Message]) -> None:
         now = self._monotonic()
@@ -132,24 +140,6 @@ class Worker:
             taken = owned.batch.take(message, now)
             if taken is not None:
                 self._watcher.taken(message, taken)
-
-    def _relieve(self) -> None:
-        """Keep within the memory budget (I7): commit the largest, and past that, pause."""
-        budget = self._limits.memory_budget_bytes
-        owned = self._assignment.owned
-        while self.buffered_bytes > budget:
-            free = [one for one in owned.values() if one.in_flight is None and one.batch.messages]
-            if not free:
-                break
-            self._checkpoint.start(max(free, key=lambda one: one.batch.buffered_bytes), PRESSURE)
-            if self._unsealed_bytes <= budget // 2:
-                break
-        if self.buffered_bytes > budget:
-            self._source.pause(owned.keys())
-            self._paused = True
-        elif self._paused and self.buffered_bytes <= budget * _RESUME_BELOW:
-            self._source.resume(owned.keys())
-            self._paused = False
 
     def _finish(self) -> None:
         deadline = self._monotonic() + self._stop_deadline_s
@@ -167,10 +157,6 @@ class Worker:
         """Bytes held in memory for all partitions, those on their way to the store included."""
         return sum(one.buffered_bytes for one in self._assignment.owned.values())
 
-    @property
-    def _unsealed_bytes(self) -> int:
-        return sum(one.batch.buffered_bytes for one in self._assignment.owned.values())
-
     def snapshot(self) -> Snapshot:
         """How things stand now."""
         now = self._monotonic()
@@ -181,4 +167,4 @@ class Worker:
             waited = one.waited_s(lag, now)
             progress.append(PartitionProgress(one.partition, lag, one.uncommitted, waited))
         open_files = sum(one.open_files for one in owned)
-        return Snapshot(progress, self.buffered_bytes, open_files, self._paused)
+        return Snapshot(progress, self.buffered_bytes, open_files, self._pressure.holds_back)

@@ -42,6 +42,11 @@ class FaultyStore:
             raise StoreBusy(f"{key}: 500")
         return self.inner.get(key, limit)
 
+    def holds(self, key: str, data: bytes) -> bool:
+        if self._fails():
+            raise StoreBusy(f"{key}: 500")
+        return self.inner.holds(key, data)
+
     def stat(self, key: str) -> ObjectStat | None:
         if self._fails():
             raise StoreBusy(f"{key}: 500")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -66,6 +67,18 @@ class StoreContract:
             with pytest.raises(ObjectMissing, match=key):
                 store.get(key)
         assert list(store.list("b")) == []
+
+    def test_what_stands_there_is_compared_whole(self, store: ObjectStore) -> None:
+        """A byte that differs, lacks or is too many tells; an object that is not there raises."""
+        data = random.Random(3).randbytes((2 << 20) + 5)
+        store.create("k", data)
+        assert store.holds("k", data)
+        assert store.holds("k", bytearray(data))
+        assert not store.holds("k", data[:-1])
+        assert not store.holds("k", data + b"x")
+        assert not store.holds("k", data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(ObjectMissing):
+            store.holds("other", data)
 
     @pytest.mark.parametrize("key", ODD_KEYS)
     def test_keys_are_taken_literally(self, store: ObjectStore, key: str) -> None:

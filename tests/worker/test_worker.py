@@ -131,7 +131,7 @@ def test_age_counts_from_the_first_record_of_the_batch() -> None:
 def test_bytes_commit() -> None:
     """A batch that holds commit_bytes is due."""
     shop = Workshop(
-        SimulatedSource(changes(50), batch=10), MemoryStore(), Limits(commit_bytes=9000)
+        SimulatedSource(changes(50), batch=10), MemoryStore(), Limits(commit_bytes=6000)
     )
     shop.run()
     assert [(reason, len(commit.range)) for reason, commit in shop.notes.commits] == [

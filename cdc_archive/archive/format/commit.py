@@ -203,7 +203,7 @@ class Commit(
         return data
 
 
-def digest(data: bytes) -> str:
+def digest(data: bytes | bytearray) -> str:
     """Hex sha256, the only hash of the format."""
     return hashlib.sha256(data).hexdigest()
 

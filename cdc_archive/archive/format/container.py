@@ -55,8 +55,8 @@ def header(schema: bytes, codec: str, entries: Mapping[str, bytes], sync: bytes)
     return MAGIC + avro.metadata(items) + sync
 
 
-def block(records: bytes, count: int, codec: str, sync: bytes) -> bytes:
-    """One block of `count` encoded records.
+def block(records: bytes, count: int, codec: str, sync: bytes) -> tuple[bytes, ...]:
+    """One block of `count` encoded records, in pieces: a large one is not copied to be joined.
 
     Raises:
         Stop: it is larger than a reader would open.
@@ -67,7 +67,7 @@ def block(records: bytes, count: int, codec: str, sync: bytes) -> bytes:
             "Lower the topic's max.message.bytes, or leave the topic out (decode.skip_topics).",
         )
     data = COMPRESS[codec](records)
-    return avro.long(count) + avro.sized(data) + sync
+    return avro.long(count), avro.long(len(data)), data, sync
 
 
 class Container(NamedTuple):

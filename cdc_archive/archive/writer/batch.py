@@ -21,6 +21,9 @@ from cdc_archive.decode.stream import StreamPoint
 from cdc_archive.errors import StreamBroken, Undecodable
 from cdc_archive.source.message import Message
 
+ABSENT_BYTES: Final = 176
+"""What a range of absent offsets costs: two numbers, a tuple, its place in a list."""
+
 Decode = Callable[[Message], Decoded]
 """Turns a message into a record, or raises `Undecodable`."""
 
@@ -143,7 +146,7 @@ class Batch:
     @property
     def buffered_bytes(self) -> int:
         """Bytes held in memory."""
-        return self._files.buffered_bytes
+        return self._files.buffered_bytes + ABSENT_BYTES * len(self._absent)
 
     @property
     def newest_event_us(self) -> int | None:

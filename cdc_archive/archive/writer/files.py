@@ -35,7 +35,7 @@ class Files:
         self._incarnation = incarnation
         self._prefix = avro.position(partition)
         self._files: dict[FileIdentity, OpenFile] = {}
-        self._schemas: dict[JsonText, str] = {}
+        self._schemas: dict[JsonText, tuple[str, JsonText]] = {}
 
     def add(self, decoded: Decoded) -> None:
         """Put a change into the file of its table, hour and schema.
@@ -43,11 +43,10 @@ class Files:
         Raises:
             Undecodable: Avro cannot hold it; nothing was taken of it.
         """
-        record, schema = decoded
+        record = decoded.record
         time = record.event_time_us
-        identity = FileIdentity(
-            layout.CHANGES, record.table, hour_of(time), self._fingerprint(schema)
-        )
+        fingerprint, schema = self._known_schema(decoded.value_schema)
+        identity = FileIdentity(layout.CHANGES, record.table, hour_of(time), fingerprint)
         try:
             encoded = avro.change(self._prefix, record)
         except UnicodeEncodeError:
@@ -84,12 +83,14 @@ class Files:
         file.append(encoded, offset, event_time_us, label)
         self.buffered_bytes += file.buffered_bytes - before
 
-    def _fingerprint(self, schema: JsonText | None) -> str | None:
+    def _known_schema(self, schema: JsonText | None) -> tuple[str, JsonText] | tuple[None, None]:
+        """Its fingerprint, and the one copy of it that is held."""
         if schema is None:
-            return None
+            return None, None
         known = self._schemas.get(schema)
         if known is None:
-            known = self._schemas[schema] = hashlib.sha256(schema).hexdigest()
+            known = self._schemas[schema] = (hashlib.sha256(schema).hexdigest(), schema)
+            self.buffered_bytes += len(schema)
         return known
 
     def __len__(self) -> int:

@@ -1,4 +1,8 @@
-"""A data file while it grows in memory: compressed blocks, and the block that is being filled."""
+"""A data file while it grows in memory: its bytes so far, and the block that is being filled.
+
+The finished file is the very buffer that grew, from header to last block: nothing is copied to
+close it, so that a batch holds no more when it is committed than it did while it was open.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,12 @@ from cdc_archive.archive.format.commit import FileEntry, digest
 from cdc_archive.changelog.hour import Hour
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import JsonText
+from cdc_archive.storage.object_store import Content
 
-OVERHEAD_BYTES: Final = 8192
-"""What an open file costs beside its data: objects, header, growth of buffers (measured)."""
+OVERHEAD_BYTES: Final = 1536
+"""What an open file costs beside header and records: objects, growth of its buffer (measured)."""
+RECORD_BYTES: Final = 56
+"""What a record costs beside its bytes until its block is closed."""
 
 _SCHEMAS: Final = {
     layout.CHANGES: "change_record.avsc",
@@ -37,10 +44,10 @@ class FileIdentity(NamedTuple):
 
 
 class DataFile(NamedTuple):
-    """A finished file: its entry for the commit, and its bytes."""
+    """A finished file: its entry for the commit, and its bytes (the open file's own: read only)."""
 
     entry: FileEntry
-    data: bytes
+    data: Content
 
 
 class OpenFile:
@@ -67,7 +74,7 @@ class OpenFile:
         self._value_schema = value_schema
         self._form = form
         self._incarnation = incarnation
-        self._blocks: list[bytes] = []
+        self._data = bytearray()
         self._block: list[bytes] = []
         self._block_size = 0
         self._sync = b""
@@ -87,9 +94,7 @@ class OpenFile:
             label: what to count it as, its op or its reason.
         """
         if self._records == 0:
-            self._first = offset
-            log = (*self._partition, self._incarnation)[: 3 if self._incarnation else 2]
-            self._sync = container.sync_marker((*self._identity, *log, offset))
+            self._begin(offset)
         self._records += 1
         self._last = offset
         self._counts[label] += 1
@@ -98,29 +103,36 @@ class OpenFile:
             self._times = (min(low, event_time_us), max(high, event_time_us))
         self._block.append(encoded)
         self._block_size += len(encoded)
-        self.buffered_bytes += len(encoded)
+        self.buffered_bytes += len(encoded) + RECORD_BYTES
         if self._block_size >= self._form.block_bytes:
             self._close_block()
 
-    def _close_block(self) -> None:
-        records = b"".join(self._block)
-        data = container.block(records, len(self._block), self._form.codec, self._sync)
-        self._blocks.append(data)
-        self.buffered_bytes += len(data) - self._block_size
-        self._block, self._block_size = [], 0
-
-    def finish(self) -> DataFile:
-        """Close the file. The same records give the same bytes (I6)."""
-        if self._block:
-            self._close_block()
-        head = container.header(
+    def _begin(self, offset: int) -> None:
+        self._first = offset
+        log = (*self._partition, self._incarnation)[: 3 if self._incarnation else 2]
+        self._sync = container.sync_marker((*self._identity, *log, offset))
+        self._data += container.header(
             container.schema_text(_SCHEMAS[self._identity.kind]),
             self._form.codec,
             self._metadata(),
             self._sync,
         )
-        data = b"".join((head, *self._blocks))
-        return DataFile(self._entry(data), data)
+        self.buffered_bytes += len(self._data)
+
+    def _close_block(self) -> None:
+        held = self._block_size + RECORD_BYTES * len(self._block)
+        records, count = b"".join(self._block), len(self._block)
+        self._block, self._block_size = [], 0
+        before = len(self._data)
+        for piece in container.block(records, count, self._form.codec, self._sync):
+            self._data += piece
+        self.buffered_bytes += len(self._data) - before - held
+
+    def finish(self) -> DataFile:
+        """Close the file. The same records give the same bytes (I6)."""
+        if self._block:
+            self._close_block()
+        return DataFile(self._entry(self._data), self._data)
 
     def _metadata(self) -> dict[str, bytes]:
         entries = {
@@ -136,7 +148,7 @@ class OpenFile:
             entries["cdc.value_schema"] = self._value_schema
         return entries
 
-    def _entry(self, data: bytes) -> FileEntry:
+    def _entry(self, data: Content) -> FileEntry:
         kind, folder, hour, value_schema = self._identity
         sha = digest(data)
         low, high = self._times or (None, None)

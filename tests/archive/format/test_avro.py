@@ -91,7 +91,7 @@ def a_file(name: str, codec: str) -> tuple[list[ChangeRecord], bytes]:
     sync = container.sync_marker((name,))
     schema = container.schema_text("change_record.avsc")
     blocks = [
-        container.block(b"".join(map(encode, part)), len(part), codec, sync)
+        b"".join(container.block(b"".join(map(encode, part)), len(part), codec, sync))
         for part in (records[i : i + 50] for i in range(0, len(records), 50))
     ]
     return records, container.header(schema, codec, {"cdc.format": b"1"}, sync) + b"".join(blocks)

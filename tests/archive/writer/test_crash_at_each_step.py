@@ -41,6 +41,9 @@ class CrashingStore:
     def get(self, key: str, limit: int | None = None) -> bytes:
         return self.inner.get(key, limit)
 
+    def holds(self, key: str, data: bytes) -> bool:
+        return self.inner.holds(key, data)
+
     def stat(self, key: str) -> ObjectStat | None:
         return self.inner.stat(key)
 
