@@ -9,6 +9,8 @@ from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
+from greenlet import getcurrent, greenlet
+
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ObjectMissing, StateUnknown, StoreBusy, StoreDenied, StoreUnreachable
 from cdc_archive.storage.object_store import ObjectStat
@@ -38,6 +40,7 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self.journal: list[Write] = []
         self.ends: dict[TopicPartition, int] = {}
+        self.lengths: Counter[TopicPartition] = Counter()
 
     def create(self, key: str, data: bytes, by: str) -> bool:
         """Create only."""
@@ -52,7 +55,9 @@ class Bucket:
         self.journal.append(Write(self._scheduler.now, key, data, by))
         if key.startswith("commits/"):
             commit = json.loads(data)
-            self.ends[TopicPartition(commit["topic"], commit["partition"])] = commit["to"]
+            place = TopicPartition(commit["topic"], commit["partition"])
+            self.ends[place] = commit["to"]
+            self.lengths[place] += 1
 
     def get(self, key: str) -> bytes:
         """All bytes."""
@@ -112,10 +117,10 @@ class BucketClient:
     ) -> None:
         self._process, self.bucket, self._weather = process, bucket, weather
         self._counts, self._note = counts, note
-        self.attempts: dict[str, list[bytes]] = {}
+        self.sent: dict[tuple[greenlet, str], set[bytes]] = {}
 
     def create(self, key: str, data: bytes) -> bool:
-        self.attempts.setdefault(key, []).append(data)
+        self.sent.setdefault((getcurrent(), key), set()).add(data)
         effect = partial(self.bucket.create, key, data, self._process.name)
         created: bool = self._ask("create", key, effect, writing=True)
         return created

@@ -6,11 +6,12 @@ grow old, a commit of its own taken for another writer's.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any
+
+from greenlet import getcurrent
 
 from cdc_archive.archive.format.archive_info import PROGRAM
 from cdc_archive.archive.format.commit import Writer
@@ -73,7 +74,11 @@ class Node:
             return Batch(partition, start, decode, profile.form, skip=skip)
 
         def read_head(partition: TopicPartition) -> chain.Head | None:
-            return chain.head(store, archive, partition)
+            stood = self._client.bucket.lengths[partition]
+            head = chain.head(store, archive, partition)
+            found = 0 if head is None else head.sequence + 1
+            assert found >= stood, f"{partition}: {found} commits were found, {stood} stood there"
+            return head
 
         monotonic = process.monotonic
         commits = Threads(process, profile.upload_threads)
@@ -102,20 +107,16 @@ class Node:
         self.worker.run(lambda: self.stopping)
 
     def _own_commit(self, work: Callable[[], Committed]) -> Committed:
-        before = {key: len(sent) for key, sent in self._client.attempts.items()}
+        """Does a commit, and looks whether a fence was another's doing."""
         try:
             return work()
         except Fenced as error:
             key = error.what.split(": ")[0]
-            sent = self._client.attempts[key][before.get(key, 0) :]
-            assert self._client.bucket.objects[key] not in sent or self._others(key, sent), (
+            sent = self._client.sent.get((getcurrent(), key), set())
+            assert self._client.bucket.objects[key] not in sent, (
                 f"{key}: a worker took its own commit for another writer's"
             )
             raise
-
-    def _others(self, key: str, sent: list[bytes]) -> bool:
-        """Whether an older commit of this very process, still on its way, sent it meanwhile."""
-        return len({hashlib.sha256(data).digest() for data in sent}) > 1
 
     def committed(self, flight: InFlight, done: Committed, seconds: float) -> None:
         """See `Observer`."""

@@ -80,7 +80,7 @@ class Profile:
             workers=rng.randrange(1, 5),
             partitions=partitions,
             skipped_topic=skipped,
-            duration_s=rng.uniform(60, 400),
+            duration_s=rng.uniform(30, 240),
             bursts_per_s=rng.uniform(0.05, 0.4),
             burst=rng.randrange(1, 10),
             transactions=_maybe(rng, 0.5, 0.5),

@@ -71,6 +71,7 @@ class World:
         self._names = 0
         self._calm = False
         self._calm_ended = False
+        self._wanted: list[tuple[TopicPartition, int]] = []
         self.note(None, repr(self.profile))
 
     def note(self, who: Process | None, what: str) -> None:
@@ -270,16 +271,14 @@ class World:
                 node.process.freeze()
                 self.frozen.append(node.process)
         self.broker.end_all_transactions()
+        logs = self.broker.logs.items()
+        self._wanted = [(place, max(log.live(), default=-1)) for place, log in logs]
         self.profile = replace(self.profile, stop_deadline_s=120.0)
         self._start()
 
     def _complete(self) -> bool:
         ends = self.bucket.ends
-        for place, log in self.broker.logs.items():
-            last = max(log.live(), default=None)
-            if last is not None and ends.get(place, 0) <= last:
-                return False
-        return True
+        return all(ends.get(place, 0) > last for place, last in self._wanted)
 
     def _missing(self) -> str:
         ends, logs = self.bucket.ends, self.broker.logs
