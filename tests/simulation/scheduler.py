@@ -19,6 +19,7 @@ from greenlet import getcurrent, greenlet
 NEVER = float("inf")
 EPOCH = 1_771_516_800.0
 """2026-02-19T16:00:00Z: the moment at which every world begins."""
+_MOST_EVENTS = 2_000_000
 
 
 class Killed(BaseException):
@@ -46,6 +47,7 @@ class Scheduler:
         while events and events[0][0] <= until:
             if done():
                 return
+            assert self._serial < _MOST_EVENTS, "the world turns without end"
             self.now, _, act = heapq.heappop(events)
             act()
             if self.failure is not None:

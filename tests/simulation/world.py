@@ -51,21 +51,24 @@ class World:
     Args:
         seed: decides everything.
         tracing: whether the trace is kept as text.
+        watched: whether workers and broker are watched while they run, or the archive alone is
+            judged at the end.
     """
 
-    def __init__(self, seed: int, *, tracing: bool = False) -> None:
+    def __init__(self, seed: int, *, tracing: bool = False, watched: bool = True) -> None:
         self.rng = Random(seed)
         self.profile = Profile.draw(self.rng)
         self.scheduler = Scheduler()
         self.counts: Counter[str] = Counter(worlds=1)
         self.lines: list[str] = []
-        self._tracing = tracing
+        self._tracing, self._watched = tracing, watched
         self._hash = hashlib.blake2b(digest_size=16)
         self.bucket = Bucket(self.scheduler)
         self.weather = Weather(self.profile.store, self.rng, self.profile.request_timeout_s)
         self.broker = Broker(
             self.scheduler, self.rng, self.profile, self.bucket.ends.get, self.counts, self.note
         )
+        self.broker.watched = watched
         self.nodes: list[Node] = []
         self.frozen: list[Process] = []
         self._names = 0
@@ -80,6 +83,10 @@ class World:
         self._hash.update(line.encode())
         if self._tracing:
             self.lines.append(line)
+
+    def remark(self, who: Process | None, what: str) -> None:
+        """A line of the trace that is no event of its own."""
+        self.lines.append(f"{self.scheduler.now:10.3f} {who.name if who else '-':5} {what}")
 
     @property
     def trace_hash(self) -> str:
@@ -131,6 +138,7 @@ class World:
     def _start(self) -> None:
         process = self._process("w")
         node = Node(process, self.broker, self._client(process), self.profile, self.counts)
+        node.watched = self._watched
         self.nodes.append(node)
         self.counts["workers"] += 1
         self.note(process, "starts")
