@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.source.source import TopicFacts
 from simulation.group import Group
 from simulation.log import DATA, OPEN, Log
 from simulation.produced import Producer
@@ -42,20 +43,33 @@ class Broker:
         self.source_fails = profile.source_fails
         self.watched = True
         self.producer = Producer(rng, profile.late_hours, profile.poison, profile.wide)
+        self.topic_ids: dict[str, str] = {}
         self.logs: dict[TopicPartition, Log] = {}
+        self.history: dict[TopicPartition, list[Log]] = {}
         self.group = Group(
             scheduler, rng, profile, lambda: sorted(self.logs), self._hinted, counts
         )
         self._hints: dict[TopicPartition, int] = {}
         self._transactions = 0
         for topic, count in profile.partitions.items():
-            for partition in range(count):
-                self.create(TopicPartition(topic, partition))
+            self._make(topic, count, old=True)
 
-    def create(self, place: TopicPartition) -> None:
-        """A new, empty partition; its log may begin later than at 0."""
-        first = self._rng.choice([0, 0, self._rng.randrange(20_000)])
-        self.logs[place] = Log(first, self.scheduler.now)
+    def _make(self, topic: str, count: int, *, old: bool) -> None:
+        """A topic; the log of an old one may begin later than at 0."""
+        self.topic_ids[topic] = f"{self._rng.getrandbits(64):016x}"
+        for number in range(count):
+            first = self._rng.choice([0, 0, self._rng.randrange(20_000)]) if old else 0
+            self._make_log(TopicPartition(topic, number), first)
+
+    def _make_log(self, place: TopicPartition, first: int) -> None:
+        log = Log(first, self.scheduler.now, self.topic_ids[place.topic])
+        self.logs[place] = log
+        self.history.setdefault(place, []).append(log)
+
+    def facts(self, topic: str) -> TopicFacts:
+        """What a broker tells of a topic; an old one knows of no ids."""
+        count = sum(place.topic == topic for place in self.logs)
+        return TopicFacts(self.topic_ids[topic] if self.profile.topic_ids else None, count)
 
     def produce(self) -> None:
         """A burst of messages on one partition, or on several in one transaction."""
@@ -118,15 +132,31 @@ class Broker:
         """A topic grows."""
         topic = self._rng.choice(sorted({place.topic for place in self.logs}))
         place = TopicPartition(topic, sum(one.topic == topic for one in self.logs))
-        self.create(place)
+        self._make_log(place, 0)
         self.counts["partitions added"] += 1
         self.note(None, f"new partition {place}")
+        self.group.rebalance()
+
+    def make_again(self) -> None:
+        """A topic is deleted and made again: the same name, another id, offsets from 0 on."""
+        topic = self._rng.choice(sorted(self.topic_ids))
+        if not self.profile.topic_ids:
+            return
+        for place in [place for place in self.logs if place.topic == topic]:
+            self.logs.pop(place).deleted_at = self.scheduler.now
+            self.group.offsets.pop(place, None)
+            self._hints.pop(place, None)
+        self._make(topic, self._rng.randrange(1, 4), old=False)
+        self.counts["topics made again"] += 1
+        self.note(None, f"{topic} is made again, id {self.topic_ids[topic]}")
         self.group.rebalance()
 
     def _hinted(self, place: TopicPartition, to: int) -> None:
         """Kafka's offset follows the archive, and no worker sets it back (I3)."""
         self.counts["offsets committed"] += 1
         if not self.watched:
+            return
+        if len(self.history[place]) > 1:  # offsets of the old log and of the new one
             return
         archived = self._archived(place)
         assert archived is not None and to <= archived, (

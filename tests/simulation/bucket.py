@@ -40,6 +40,7 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self.journal: list[Write] = []
         self.ends: dict[TopicPartition, int] = {}
+        self.topic_ids: dict[TopicPartition, str | None] = {}
         self.lengths: Counter[TopicPartition] = Counter()
 
     def create(self, key: str, data: bytes, by: str) -> bool:
@@ -57,6 +58,7 @@ class Bucket:
             commit = json.loads(data)
             place = TopicPartition(commit["topic"], commit["partition"])
             self.ends[place] = commit["to"]
+            self.topic_ids[place] = commit.get("log", {}).get("topic_id")
             self.lengths[place] += 1
 
     def get(self, key: str) -> bytes:
@@ -120,14 +122,18 @@ class BucketClient:
         self.sent: dict[tuple[greenlet, str], set[bytes]] = {}
 
     def create(self, key: str, data: bytes) -> bool:
+        data = bytes(data)
         self.sent.setdefault((getcurrent(), key), set()).add(data)
         effect = partial(self.bucket.create, key, data, self._process.name)
         created: bool = self._ask("create", key, effect, writing=True)
         return created
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, limit: int | None = None) -> bytes:
         data: bytes = self._ask("get", key, partial(self.bucket.get, key))
         return data
+
+    def holds(self, key: str, data: bytes) -> bool:
+        return self.get(key) == data
 
     def stat(self, key: str) -> ObjectStat | None:
         stat: ObjectStat | None = self._ask("stat", key, partial(self.bucket.stat, key))

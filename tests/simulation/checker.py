@@ -20,7 +20,8 @@ from urllib.parse import quote
 import fastavro
 
 from simulation.log import DATA, Log
-from simulation.produced import Produced
+
+from simulation.scheduler import NEVER
 
 if TYPE_CHECKING:
     from simulation.bucket import Write
@@ -31,6 +32,9 @@ try:
 except ImportError:
     from backports import zstd
 
+OPERATOR = "ann"
+"""Who accepts losses in this world."""
+
 _STAMPS = {-1: "none", 0: "create", 1: "log_append"}
 _PARTS = ("before", "after", "source", "transaction")
 
@@ -38,19 +42,19 @@ _PARTS = ("before", "after", "source", "transaction")
 def check(
     objects: Mapping[str, bytes],
     journal: Sequence[Write],
-    logs: Mapping[tuple[str, int], Log],
+    logs: Mapping[tuple[str, int], Sequence[Log]],
     profile: Profile,
     counts: Counter[str],
 ) -> None:
-    """All of it.
+    """All of it; `logs` are all that a topic partition ever had, the newest last.
 
     Raises:
         AssertionError: with the invariant that is broken, and where.
     """
     created = _created_once(objects, journal)
     named: set[str] = set()
-    for place, log in sorted(logs.items()):
-        _Chain(objects, created, place, log, profile, counts, named).check()
+    for place, incarnations in sorted(logs.items()):
+        _Chain(objects, created, place, incarnations, profile, counts, named).check()
     data = [key for key in objects if key.startswith(("changes/", "quarantine/"))]
     assert named <= set(data)
     counts["files"] += len(named)
@@ -80,16 +84,17 @@ class _Chain:
         objects: Mapping[str, bytes],
         created: Mapping[str, float],
         place: tuple[str, int],
-        log: Log,
+        logs: Sequence[Log],
         profile: Profile,
         counts: Counter[str],
         named: set[str],
     ) -> None:
-        self._objects, self._created, self._place, self._log = objects, created, place, log
+        self._objects, self._created, self._place = objects, created, place
+        self._logs, self._log = logs, logs[0]
+        self._incarnation, self._topic_id, self._ids_told = 0, None, profile.topic_ids
         self._skips = place[0] == profile.skipped_topic
         self._counts, self._named = counts, named
         self._end = -1
-        self._gap = range(0)
 
     def check(self) -> None:
         """From commit 0 to the last, and that nothing is missing after it."""
@@ -106,14 +111,22 @@ class _Chain:
             assert (commit["topic"], commit["partition"]) == self._place, f"I2: {key}"
             previous = hashlib.sha256(data).hexdigest()
             self._commit(key, commit)
-        left = [offset for offset in self._log.live() if offset >= self._end]
-        assert not left, f"I4: {self._place}: offsets {left[:5]} are not archived"
+        newest = self._logs[-1]
+        left = [offset for offset in newest.live() if offset >= self._end or newest != self._log]
+        if newest.deleted_at == NEVER:
+            assert not left, f"I4: {self._place}: offsets {left[:5]} are not archived"
 
     def _commit(self, key: str, commit: dict[str, Any]) -> None:
-        log, at, start, end = self._log, self._created[key], commit["from"], commit["to"]
+        at, start, end = self._created[key], commit["from"], commit["to"]
+        if any(gap.get("kind") == "restarted" for gap in commit["gaps"]):
+            self._restart(key, commit)
+            return
+        self._same_log(key, commit.get("log", {}))
+        log = self._log
         if self._end < 0:
             begins = {first for when, first in log.starts if when <= at}
-            assert start in begins, f"I4: {key} begins at {start}, where no log ever began"
+            known = start in begins or commit["gaps"]  # a loss before anything was committed
+            assert known, f"I4: {key} begins at {start}, where no log ever began"
         else:
             assert start == self._end, f"I2: {key} begins at {start}, not at {self._end}"
         assert start < end <= log.end, f"I4: {key} covers [{start}, {end}), log ends at {log.end}"
@@ -135,6 +148,29 @@ class _Chain:
         assert total == end - start, f"I4: {key} accounts for {total} of [{start}, {end})"
         assert all(start <= offset < end for offset in seen), f"I4: {key}: offsets out of range"
 
+    def _restart(self, key: str, commit: dict[str, Any]) -> None:
+        """The log began anew: offsets do not go on, and somebody has accepted that."""
+        (gap,), told, at = commit["gaps"], commit["log"], self._created[key]
+        assert commit["from"] == commit["to"] == gap["start"] == gap["end"], f"I4: {key}: {gap}"
+        assert not (commit["files"] or commit["skipped"] or commit["absent"]), f"I4: {key}"
+        assert gap["accepted_by"] == OPERATOR, f"I4: {key}: nobody accepted {gap}"
+        assert told["incarnation"] == self._incarnation + 1, f"I2: {key} is of {told}"
+        begun = [log for log in self._logs[1:] if log.made_at <= at]
+        assert begun, f"I4: {key}: the log of {self._place} never began anew"
+        assert any(commit["to"] in dict.fromkeys(s for _, s in log.starts) for log in begun), key
+        self._incarnation, self._topic_id = told["incarnation"], told.get("topic_id")
+        self._end = commit["to"]
+        self._counts["chains begun anew"] += 1
+
+    def _same_log(self, key: str, told: dict[str, Any]) -> None:
+        """Within an incarnation all offsets are of one topic."""
+        incarnation, topic_id = told.get("incarnation", 0), told.get("topic_id")
+        assert incarnation == self._incarnation, f"I2: {key} is of {told}, not {self._incarnation}"
+        assert topic_id == self._topic_id or self._topic_id is None, f"I4: {key} is of {told}"
+        self._topic_id = topic_id
+        if topic_id is not None:
+            (self._log,) = [log for log in self._logs if log.topic_id == topic_id]
+
     def _absent(self, key: str, low: int, high: int, at: float) -> None:
         for offset in range(low, high):
             entry = self._log.entry(offset)
@@ -145,7 +181,7 @@ class _Chain:
     def _lost(self, key: str, gap: dict[str, Any], at: float) -> None:
         begins = self._log.start_at(at)
         assert gap["end"] <= begins, f"I4: {key}: gap {gap}, but the log began at {begins}"
-        assert gap["accepted_by"] == "ann", f"I4: {key}: nobody accepted {gap}"
+        assert gap["accepted_by"] == OPERATOR, f"I4: {key}: nobody accepted {gap}"
         self._counts["lost offsets"] += gap["end"] - gap["start"]
 
     def _skipped(self, key: str, commit: dict[str, Any], seen: Counter[int]) -> int:

@@ -12,10 +12,10 @@ from functools import partial as bound
 from typing import TYPE_CHECKING
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
-from cdc_archive.errors import SourceUnreachable
+from cdc_archive.errors import SourceBusy, SourceUnreachable
 from cdc_archive.source.message import Message
 from cdc_archive.source.out_of_range import out_of_range
-from cdc_archive.source.source import AssignmentListener
+from cdc_archive.source.source import AssignmentListener, TopicFacts
 from simulation.group import Member
 from simulation.scheduler import Process
 
@@ -151,7 +151,9 @@ class Consumer:
     def _fetch(self, place: TopicPartition, position: Position) -> None:
         if position.buffer:
             return
-        log = self._broker.logs[place]
+        log = self._broker.logs.get(place)
+        if log is None:
+            return
         if not log.start <= position.fetch <= log.end:
             raise out_of_range(place, position.fetch, OffsetRange(log.start, log.stable_end))
         found, position.fetch = log.read(position.fetch, self._profile.prefetch)
@@ -177,8 +179,17 @@ class Consumer:
 
     def log_range(self, partition: TopicPartition) -> OffsetRange:
         self._ask()
-        log = self._broker.logs[partition]
+        log = self._broker.logs.get(partition)
+        if log is None:
+            raise SourceUnreachable(f"{partition} is not there")
         return OffsetRange(log.start, log.stable_end)
+
+    def topic_facts(self, topic: str) -> TopicFacts:
+        try:
+            self._ask()
+        except SourceUnreachable as error:
+            raise SourceBusy(error.what) from None
+        return self._broker.facts(topic)
 
     def _ask(self) -> None:
         self._process.point()
@@ -189,9 +200,10 @@ class Consumer:
 
     def lag(self, partition: TopicPartition) -> int | None:
         position = self._positions.get(partition)
-        if position is None:
+        log = self._broker.logs.get(partition)
+        if position is None or log is None:
             return None
-        return max(0, self._broker.logs[partition].stable_end - position.next)
+        return max(0, log.stable_end - position.next)
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._process.point()

@@ -132,10 +132,11 @@ class Group:
         return {one: members[i % len(members)] for i, one in enumerate(self._partitions())}
 
     def _cooperative(self) -> dict[TopicPartition, Member]:
-        held = {one: member for member in self.members for one in member.holds}
+        there = self._partitions()
+        held = {one: owner for owner in self.members for one in owner.holds if one in there}
         loads = {member.name: len(member.holds) for member in self.members}
         wanted = dict(held)
-        for one in self._partitions():
+        for one in there:
             if one not in wanted:
                 least = min(self.members, key=lambda member: loads[member.name])
                 wanted[one] = least

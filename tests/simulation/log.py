@@ -27,9 +27,11 @@ class Log:
     Args:
         first: the first offset that it ever had.
         now: seconds since the world began.
+        topic_id: of the topic that it is of.
     """
 
-    def __init__(self, first: int, now: float) -> None:
+    def __init__(self, first: int, now: float, topic_id: str) -> None:
+        self.topic_id, self.made_at, self.deleted_at = topic_id, now, NEVER
         self.first = self.start = first
         self.entries: list[Entry] = []
         self.starts = [(now, first)]

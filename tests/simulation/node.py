@@ -7,20 +7,19 @@ grow old, a commit of its own taken for another writer's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
 
 from greenlet import getcurrent
 
 from cdc_archive.archive.format.archive_info import PROGRAM
 from cdc_archive.archive.format.commit import Writer
 from cdc_archive.archive.reader import chain
-from cdc_archive.archive.writer import root
-from cdc_archive.archive.writer.batch import Batch, Taken
+from cdc_archive.archive.writer import losses, root
+from cdc_archive.archive.writer.batch import Batch, Follows, Taken
 from cdc_archive.archive.writer.committer import Committed, Committer
 from cdc_archive.archive.writer.open_file import OVERHEAD_BYTES
-from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import Fenced
 from cdc_archive.source.message import Message
@@ -28,6 +27,7 @@ from cdc_archive.storage.retry import Patience, RetryingStore
 from cdc_archive.worker.assignment import Assignment
 from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.owned import InFlight
+from cdc_archive.worker.topics import Topics
 from cdc_archive.worker.worker import Snapshot, Worker
 from simulation.broker import Broker
 from simulation.bucket import BucketClient
@@ -35,7 +35,7 @@ from simulation.consumer import Consumer
 from simulation.profile import Profile
 from simulation.scheduler import Process, Threads
 
-_LARGEST_MESSAGE = 5_000
+_LARGEST_MESSAGE = 8_000
 
 
 class Node:
@@ -70,9 +70,12 @@ class Node:
         store, archive, committer = open_archive(process, self._client, profile)
         decode = Decoder().decode
 
-        def open_batch(partition: TopicPartition, start: int) -> Batch:
+        def open_batch(partition: TopicPartition, start: int, follows: Follows) -> Batch:
             skip = partition.topic == profile.skipped_topic
-            return Batch(partition, start, decode, profile.form, skip=skip)
+            return Batch(partition, start, decode, profile.form, skip=skip, follows=follows)
+
+        def first_count(partition: TopicPartition) -> int | None:
+            return chain.first_count(store, archive, partition)
 
         def read_head(partition: TopicPartition) -> chain.Head | None:
             stood = self._client.bucket.lengths[partition]
@@ -82,6 +85,7 @@ class Node:
             return head
 
         monotonic = process.monotonic
+        topics = Topics(self.consumer, profile.retry_s, monotonic, process.sleep)
         commits = Threads(process, profile.upload_threads)
         checkpoint = Checkpoint(
             self.consumer,
@@ -90,10 +94,18 @@ class Node:
             lambda work: commits.submit(lambda: self._own_commit(work)),
             self,
             monotonic,
+            topics,
             process.wait_any,
         )
         self._assignment = Assignment(
-            self.consumer, checkpoint, read_head, open_batch, monotonic, profile.stop_deadline_s
+            self.consumer,
+            checkpoint,
+            read_head,
+            open_batch,
+            monotonic,
+            profile.stop_deadline_s,
+            topics,
+            first_count,
         )
         self.worker = Worker(
             self.consumer,
@@ -166,12 +178,19 @@ def open_archive(
     return store, info.id, committer
 
 
-def accept_gap(process: Process, client: BucketClient, profile: Profile, told: Any) -> bool:
-    """What `cdc-archive gap accept` does (cli/gap_command.py); whether it was still right."""
-    place, lost, reason, by = told
+def accept_gap(
+    process: Process, client: BucketClient, profile: Profile, command: Sequence[str]
+) -> None:
+    """What `cdc-archive gap accept` does (cli/gap_command.py), given the command that was told."""
+    topic, partition, *rest = command
+    options = dict(zip(rest[::2], rest[1::2], strict=True))
     store, archive, committer = open_archive(process, client, profile)
-    head = chain.head(store, archive, place)
-    if lost.start != (lost.start if head is None else head.next_offset) or not lost:
-        return False
-    committer.accept_gap(place, head, lost, reason, by)
-    return True
+    losses.of_log(
+        store,
+        archive,
+        committer,
+        TopicPartition(topic, int(partition)),
+        OffsetRange(int(options["--from"]), int(options["--to"])),
+        losses.Accepted(options["--reason"], options["--by"]),
+        options.get("--topic-id"),
+    )

@@ -63,6 +63,7 @@ class Profile:
     nemesis_every_s: float
     nemesis: tuple[str, ...]
     source_fails: float
+    topic_ids: bool
 
     @property
     def cooperative(self) -> bool:
@@ -108,6 +109,7 @@ class Profile:
             nemesis_every_s=rng.choice([5, 20, 60]),
             nemesis=tuple(one for one in NEMESIS if rng.random() < 0.5),
             source_fails=_maybe(rng, 0.3, 0.01),
+            topic_ids=rng.random() < 0.8,
         )
 
 
@@ -120,6 +122,7 @@ NEMESIS = (
     "compaction",
     "reset_offset",
     "add_partition",
+    "make_again",
     "jump_clock",
     "outage",
     "deny",

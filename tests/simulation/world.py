@@ -8,14 +8,14 @@ raises what the world saw or what the checker found; `counts` tells what happene
 from __future__ import annotations
 
 import hashlib
-import re
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from random import Random
 
-from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import (
     CdcArchiveError,
     DeadlineExceeded,
@@ -27,7 +27,7 @@ from cdc_archive.errors import (
 )
 from simulation.broker import Broker
 from simulation.bucket import Bucket, BucketClient, Weather
-from simulation.checker import check
+from simulation.checker import OPERATOR, check
 from simulation.node import Node, accept_gap
 from simulation.profile import Profile
 from simulation.scheduler import NEVER, Process, Scheduler
@@ -42,7 +42,7 @@ _MAY_END_IN_A_STORM = (
 )
 _CALM_S = 900.0
 _AFTERMATH_S = 300.0
-_ACCEPT = re.compile(r"gap accept '(.+)' (\d+) --from (\d+) --to (\d+)")
+_DO = "cdc-archive gap accept"
 
 
 class World:
@@ -74,7 +74,7 @@ class World:
         self._names = 0
         self._calm = False
         self._calm_ended = False
-        self._wanted: list[tuple[TopicPartition, int]] = []
+        self._wanted: list[tuple[TopicPartition, int, str]] = []
         self.note(None, repr(self.profile))
 
     def note(self, who: Process | None, what: str) -> None:
@@ -118,7 +118,7 @@ class World:
         self.counts["virtual seconds"] += int(scheduler.now)
         for write in self.bucket.journal:
             self.note(None, f"{write.key} {hashlib.sha256(write.data).hexdigest()[:12]}")
-        check(self.bucket.objects, self.bucket.journal, self.broker.logs, profile, self.counts)
+        check(self.bucket.objects, self.bucket.journal, self.broker.history, profile, self.counts)
 
     def _at_random(self, every_s: float, act: Callable[[], None]) -> None:
         def again() -> None:
@@ -171,22 +171,23 @@ class World:
             self._start()
 
     def _call_the_operator(self, error: OffsetGap) -> None:
-        told = _ACCEPT.search(str(error))
-        assert told is not None, f"no command in: {error}"
-        place = TopicPartition(told[1], int(told[2]))
-        lost = OffsetRange(int(told[3]), int(told[4]))
+        """Somebody reads the message and does what it says, a little later."""
+        told = str(error)
+        commands = [
+            shlex.split(line.replace("'...'", OPERATOR)) for line in told.splitlines() if _DO in line
+        ]
+        assert commands or "Start the worker again" in told, f"no command in: {told}"
         process = self._process("op")
 
         def work() -> None:
-            try:
-                done = accept_gap(
-                    process, self._client(process), self.profile, (place, lost, "retention", "ann")
-                )
-            except CdcArchiveError as refused:
-                done = False
-                self.note(process, f"gap accept: {refused!r}")
-            self.counts["gaps accepted"] += done
-            self.note(process, f"gap accept {place} {lost}: {done}")
+            for _, _, _, *command in commands:
+                result = "done"
+                try:
+                    accept_gap(process, self._client(process), self.profile, command)
+                except CdcArchiveError as refused:
+                    result = repr(refused)
+                self.counts["gaps accepted" if result == "done" else "gaps refused"] += 1
+                self.note(process, f"gap accept {command}: {result}")
             process.kill()
 
         delay = self.rng.uniform(0, 20)
@@ -237,6 +238,7 @@ class World:
             "compaction": broker.compact,
             "reset_offset": broker.reset_offset,
             "add_partition": broker.add_partition,
+            "make_again": broker.make_again,
         }
         if what in simple:
             simple[what]()
@@ -280,13 +282,18 @@ class World:
                 self.frozen.append(node.process)
         self.broker.end_all_transactions()
         logs = self.broker.logs.items()
-        self._wanted = [(place, max(log.live(), default=-1)) for place, log in logs]
+        self._wanted = [
+            (place, max(log.live(), default=-1), log.topic_id) for place, log in logs
+        ]
         self.profile = replace(self.profile, stop_deadline_s=120.0)
         self._start()
 
     def _complete(self) -> bool:
-        ends = self.bucket.ends
-        return all(ends.get(place, 0) > last for place, last in self._wanted)
+        ends, ids = self.bucket.ends, self.bucket.topic_ids
+        return all(
+            last < 0 or (ends.get(place, 0) > last and ids.get(place) in (None, topic_id))
+            for place, last, topic_id in self._wanted
+        )
 
     def _missing(self) -> str:
         ends, logs = self.bucket.ends, self.broker.logs
