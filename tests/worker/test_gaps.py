@@ -212,6 +212,20 @@ def test_a_log_that_was_cut_before_the_archive_began_is_no_gap() -> None:
     assert ranges(store, P1) == [(4, 6)]
 
 
+def test_a_topic_that_was_made_again_is_accepted_once() -> None:
+    """A worker that was told late must not begin the chain anew where the new topic's offsets have
+    come to where the old one's ended.
+    """
+    store = MemoryStore()
+    Workshop(source(changes(3)), store).run()
+    late = stopped(store, source(changes(3), NEW), OffsetGap)
+    accept(store, late)
+    Workshop(source(changes(3), NEW), store).run()
+    with pytest.raises(GapRefused, match="new-id already"):
+        accept(store, late)
+    assert ranges(store, P0) == [(0, 3), (0, 0), (0, 3)]
+
+
 def test_the_wrong_loss_is_not_recorded() -> None:
     """A command that is out of date changes nothing."""
     store = MemoryStore()
