@@ -33,6 +33,7 @@ from cdc_archive.errors import (
 from cdc_archive.source.message import Message
 from cdc_archive.source.source import TopicFacts
 from cdc_archive.storage.memory import MemoryStore
+from cdc_archive.storage.object_store import ObjectStat
 from cdc_archive.worker.limits import Limits
 
 P0 = TopicPartition("pg.app.t", 0)
@@ -224,6 +225,25 @@ def test_a_topic_that_was_made_again_is_accepted_once() -> None:
     with pytest.raises(GapRefused, match="new-id already"):
         accept(store, late)
     assert ranges(store, P0) == [(0, 3), (0, 0), (0, 3)]
+
+
+def test_a_worker_that_sleeps_while_a_new_topic_is_accepted_takes_it_for_what_it_is() -> None:
+    """What the cluster said before the chain's head was read is out of date."""
+    store = MemoryStore()
+    Workshop(source(changes(3)), store).run()
+    late = source(changes(2))
+
+    class Slow(MemoryStore):
+        def stat(self, key: str) -> ObjectStat | None:
+            if late.topics[P0.topic] is OLD:
+                late.topics = {P0.topic: NEW}
+                accept(store, stopped(store, source(changes(2), NEW), OffsetGap))
+            return store.stat(key)
+
+    slow = Slow()
+    slow._objects = store._objects
+    Workshop(late, slow).run()
+    assert ranges(store, P0) == [(0, 3), (0, 0), (0, 2)]
 
 
 def test_the_wrong_loss_is_not_recorded() -> None:
