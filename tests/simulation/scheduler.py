@@ -117,6 +117,7 @@ class Process:
         self.dead = self.frozen = False
         self.frozen_at = 0.0
         self.parked: list[Callable[[], object]] = []
+        self.on_death: list[Callable[[], object]] = []
         self.fuse, self._strike = fuse, strike
         self.wall_skew = 0.0
         self._born = scheduler.now - rng.uniform(0, 1e6)
@@ -172,7 +173,11 @@ class Process:
 
     def kill(self) -> None:
         """Gone without a word. Requests that are on the wire may still arrive."""
+        if self.dead:
+            return
         self.dead = True
+        for act in self.on_death:
+            act()
         self.parked.clear()
         self.scheduler.at(self.scheduler.now, self._reap)
 
