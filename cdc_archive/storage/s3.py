@@ -59,7 +59,7 @@ _DENIED: Final = frozenset(
 _DENIED_STATUS: Final = (401, 403)
 _THROTTLED: Final = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"})
 _CONFLICT: Final = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
-"""Another request for the same key is under way, and may still fail: nothing was done, ask again."""
+"""Another request for this key is under way, and may still fail: nothing was done, ask again."""
 _HTTP_SERVER_ERROR: Final = 500
 
 

@@ -46,9 +46,7 @@ class Broker:
         self.topic_ids: dict[str, str] = {}
         self.logs: dict[TopicPartition, Log] = {}
         self.history: dict[TopicPartition, list[Log]] = {}
-        self.group = Group(
-            scheduler, rng, profile, lambda: sorted(self.logs), self._hinted, counts
-        )
+        self.group = Group(scheduler, rng, profile, lambda: sorted(self.logs), self._hinted, counts)
         self._hints: dict[TopicPartition, int] = {}
         self._transactions = 0
         for topic, count in profile.partitions.items():
@@ -159,7 +157,8 @@ class Broker:
         if len(self.history[place]) > 1:  # offsets of the old log and of the new one
             return
         archived = self._archived(place)
-        assert archived is not None and to <= archived, (
+        assert archived is not None, f"{place}: Kafka was told of {to} before any commit"
+        assert to <= archived, (
             f"{place}: offset {to} was told to Kafka, but the archive ends at {archived}"
         )
         before = self._hints.get(place, 0)

@@ -39,6 +39,7 @@ class Bucket:
         self._scheduler = scheduler
         self.objects: dict[str, bytes] = {}
         self.journal: list[Write] = []
+        self.on_the_wire: Counter[str] = Counter()
         self.ends: dict[TopicPartition, int] = {}
         self.topic_ids: dict[TopicPartition, str | None] = {}
         self.lengths: Counter[TopicPartition] = Counter()
@@ -158,9 +159,17 @@ class BucketClient:
     def close(self) -> None:
         pass
 
-    def _ask(
-        self, what: str, key: str, effect: Callable[[], Any], *, writing: bool = False
-    ) -> Any:
+    def _against_others(self, key: str, effect: Callable[[], Any]) -> Any:
+        """S3 may answer 409 while another request for the same key is under way: nothing is done,
+        and that other one may still fail.
+        """
+        rng, busy = self._weather.rng, self.bucket.on_the_wire[key] > 0
+        if busy and key not in self.bucket.objects and rng.random() < 0.5:
+            self._counts["store: conflict"] += 1
+            raise StoreBusy("409 ConditionalRequestConflict")
+        return effect()
+
+    def _ask(self, what: str, key: str, effect: Callable[[], Any], *, writing: bool = False) -> Any:
         process, weather, scheduler = self._process, self._weather, self._process.scheduler
         rng = weather.rng
         process.point(_COMMIT_WEIGHT if writing and key.startswith("commits/") else 1)
@@ -181,7 +190,13 @@ class BucketClient:
         if fault == "delayed":  # it arrives when its sender has given it up
             there = weather.timeout_s + rng.uniform(0, _LATE_S)
         answer: list[Callable[[], Any]] = []
-        scheduler.at(scheduler.now + there, lambda: answer.append(_done(effect)))
+        self.bucket.on_the_wire[key] += writing
+
+        def arrive() -> None:
+            self.bucket.on_the_wire[key] -= writing
+            answer.append(_done(partial(self._against_others, key, effect) if writing else effect))
+
+        scheduler.at(scheduler.now + there, arrive)
         if fault in ("lost", "delayed"):
             process.sleep(weather.timeout_s)
             raise StateUnknown("read timeout") if writing else StoreBusy("read timeout")
@@ -199,7 +214,7 @@ def _done(effect: Callable[[], Any]) -> Callable[[], Any]:
     """Do it now, tell of it later."""
     try:
         result = effect()
-    except ObjectMissing as error:
+    except (ObjectMissing, StoreBusy) as error:
         return partial(_raise, error)
     return lambda: result
 

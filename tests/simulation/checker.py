@@ -1,4 +1,4 @@
-"""The verdict on a run, from the objects and the log alone: json, hashlib, fastavro, nothing of ours.
+"""The verdict on a run, from objects and log alone: json, hashlib, fastavro, nothing of ours.
 
 Follows schemas/ARCHIVE_FORMAT.md as a stranger would. The invariants are those of the design:
 I1 create only, I2 the chain, I4 every offset accounted for, I6 same range same bytes, I8 poison
@@ -20,7 +20,7 @@ from urllib.parse import quote
 import fastavro
 
 from simulation.log import DATA, Log
-
+from simulation.produced import Produced
 from simulation.scheduler import NEVER
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class _Chain:
         """The log began anew: offsets do not go on, and somebody has accepted that."""
         (gap,), told, at = commit["gaps"], commit["log"], self._created[key]
         assert commit["from"] == commit["to"] == gap["start"] == gap["end"], f"I4: {key}: {gap}"
-        assert not (commit["files"] or commit["skipped"] or commit["absent"]), f"I4: {key}"
+        holds = commit["files"] + commit["skipped"] + commit["absent"]
+        assert not holds, f"I4: {key} begins a log anew and holds {holds}"
         assert gap["accepted_by"] == OPERATOR, f"I4: {key}: nobody accepted {gap}"
         assert told["incarnation"] == self._incarnation + 1, f"I2: {key} is of {told}"
         begun = [log for log in self._logs[1:] if log.made_at <= at]
@@ -308,7 +309,9 @@ _BLOCK = fastavro.parse_schema(
 @cache
 def _schema(text: bytes) -> Any:
     """Times are left as numbers: making dates of them costs more than all the rest."""
-    return fastavro.parse_schema(json.loads(text.replace(b',"logicalType":"timestamp-micros"', b"")))
+    return fastavro.parse_schema(
+        json.loads(text.replace(b',"logicalType":"timestamp-micros"', b""))
+    )
 
 
 def container(data: bytes) -> tuple[dict[str, bytes], list[dict[str, Any]]]:

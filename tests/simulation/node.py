@@ -81,7 +81,9 @@ class Node:
             stood = self._client.bucket.lengths[partition]
             head = chain.head(store, archive, partition)
             found = 0 if head is None else head.sequence + 1
-            assert found >= stood or not self.watched, f"{partition}: {found} commits were found, {stood} stood there"
+            assert found >= stood or not self.watched, (
+                f"{partition}: {found} commits were found, {stood} stood there"
+            )
             return head
 
         monotonic = process.monotonic

@@ -14,18 +14,23 @@ from cdc_archive.archive.format.commit import Commit, digest
 from cdc_archive.archive.format.layout import commit_key, partition_prefix, sequence_of
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.chain import Head
-from cdc_archive.archive.writer import batch as batch_module
+from cdc_archive.archive.writer import losses
 from cdc_archive.archive.writer.batch import Batch
 from cdc_archive.archive.writer.committer import Committed, Committer
+from cdc_archive.archive.writer.files import Files
+from cdc_archive.archive.writer.losses import Accepted
 from cdc_archive.archive.writer.open_file import OpenFile
-from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.errors import Fenced
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.decode.decoder import Decoded
+from cdc_archive.errors import Fenced, GapRefused
+from cdc_archive.source.source import TopicFacts
 from cdc_archive.storage.retry import RetryingStore
 from cdc_archive.worker import worker as worker_module
 from cdc_archive.worker.assignment import Assignment
 from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.limits import AGE, Limits, due
 from cdc_archive.worker.owned import Owned
+from cdc_archive.worker.topics import Topics
 from cdc_archive.worker.worker import Worker
 from simulation.bucket import Bucket
 from simulation.consumer import Consumer, Position
@@ -37,10 +42,10 @@ def commit_before_upload(patch: Patch) -> None:
     """Steps 3 and 4 the other way round."""
     commit = Committer.commit
 
-    def reversed_order(self: Committer, batch: Batch, head: Head | None) -> Committed:
+    def reversed_order(self: Committer, batch: Batch, head: Head | None, *rest: Any) -> Committed:
         later: list[Callable[[], None]] = []
         hasty = Committer(self._store, self._archive, self._writer, self._clock, later.extend)
-        done = commit(hasty, batch, head)
+        done = commit(hasty, batch, head, *rest)
         self._run_all(later)
         return done
 
@@ -79,12 +84,12 @@ def maximum_of_many_files(patch: Patch) -> None:
     """
     commit = Committer.commit
 
-    def flush_one(self: Committer, batch: Batch, head: Head | None) -> Committed:
+    def flush_one(self: Committer, batch: Batch, head: Head | None, *rest: Any) -> Committed:
         files = [*batch.files()]
         flushed = max(files, key=lambda file: file._last, default=None)
         if flushed is None or len(files) == 1:
-            return commit(self, batch, head)
-        return commit(self, _Partly(batch, flushed), head)  # type: ignore[arg-type]
+            return commit(self, batch, head, *rest)
+        return commit(self, _Partly(batch, flushed), head, *rest)  # type: ignore[arg-type]
 
     patch(Committer, "commit", flush_one)
 
@@ -93,7 +98,8 @@ class _Partly:
     """A batch of which one file counts."""
 
     def __init__(self, batch: Batch, file: OpenFile) -> None:
-        self.partition, self.range, self._file = batch.partition, batch.range, file
+        self.partition, self.range, self.source = batch.partition, batch.range, batch.source
+        self._file = file
 
     def files(self) -> list[OpenFile]:
         return [self._file]
@@ -112,7 +118,7 @@ def fence_removed(patch: Patch) -> None:
     def put(self: Committer, commit: Commit) -> Head:
         data = commit.encode()
         self._store.create(commit_key(commit.topic_partition, commit.sequence), data)
-        return Head(commit.sequence, digest(data), commit.end)
+        return Head.of(commit, digest(data))
 
     patch(Committer, "_put", put)
 
@@ -177,7 +183,9 @@ def batch_kept_over_a_loss(patch: Patch) -> None:
     """A lost partition comes back: its old batch is still there and goes on under the new head."""
     on_assigned = Assignment.on_assigned
 
-    def keep(self: Assignment, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def keep(
+        self: Assignment, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, int]:
         before = {one: self.owned[one].batch for one in partitions if one in self.owned}
         starts = on_assigned(self, partitions)
         for one, batch in before.items():
@@ -192,7 +200,7 @@ def head_by_listing(patch: Patch) -> None:
     """The highest sequence number of a listing, which may be old or break off."""
 
     def last_listed(store: RetryingStore, partition: TopicPartition) -> int | None:
-        listed = (sequence_of(one.key) for one in store._inner.list(partition_prefix(partition)))
+        listed = (sequence_of(one.key) for one in store.list(partition_prefix(partition)))
         return max((one for one in listed if one is not None), default=None)
 
     patch(chain, "last_sequence", last_listed)
@@ -209,7 +217,7 @@ def lost_answer_taken_for_another_writer(patch: Patch) -> None:
         key = commit_key(commit.topic_partition, commit.sequence)
         if not self._store.create(key, data):
             raise Fenced(f"{key}: another writer has made this commit")
-        return Head(commit.sequence, digest(data), commit.end)
+        return Head.of(commit, digest(data))
 
     patch(RetryingStore, "create", create)
     patch(Committer, "_put", put)
@@ -244,21 +252,72 @@ def offset_told_before_the_commit(patch: Patch) -> None:
 
 def hour_of_the_first_record(patch: Patch) -> None:
     """The path is found once for a batch, not for each record."""
-    hours: dict[tuple[TopicPartition, int], Any] = {}
-    hour_of, take = batch_module.hour_of, Batch._take
-    current: list[tuple[TopicPartition, int]] = []
+    add = Files.add
+    hours: WeakKeyDictionary[Files, int | None] = WeakKeyDictionary()
 
-    def taking(self: Batch, message: Any) -> Any:
-        current[:] = [(self.partition, self.start)]
-        return take(self, message)
+    def add_to_the_first(self: Files, decoded: Decoded) -> None:
+        us = hours.setdefault(self, decoded.record.event_time_us)
+        add(self, decoded._replace(record=decoded.record._replace(event_time_us=us)))
 
-    patch(Batch, "_take", taking)
-    patch(batch_module, "hour_of", lambda us: hours.setdefault(current[0], hour_of(us)))
+    patch(Files, "add", add_to_the_first)
 
 
 def memory_without_a_limit(patch: Patch) -> None:
     """Nothing is committed or paused for memory."""
     patch(Worker, "_relieve", lambda self: None)
+
+
+def stale_facts_of_the_topic(patch: Patch) -> None:
+    """A topic that was made again is taken for the one before: its id is not asked again."""
+    patch(Topics, "confirm", lambda self, partition, known, end: None)
+    patch(Assignment, "_require_same_topic", lambda self, heads, facts: None)
+
+
+def topic_asked_before_its_chains(patch: Patch) -> None:
+    """What the cluster says is older than what the chain says (a bug that ours had)."""
+    on_assigned = Assignment.on_assigned
+
+    def ask_first(
+        self: Assignment, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, int]:
+        told = {topic: self._topics.facts(topic) for topic in sorted({p.topic for p in partitions})}
+        asked, self._topics = self._topics, _Asked(told)  # type: ignore[assignment]
+        try:
+            return on_assigned(self, partitions)
+        finally:
+            self._topics = asked
+
+    patch(Assignment, "on_assigned", ask_first)
+
+
+def topic_accepted_twice(patch: Patch) -> None:
+    """An old command is done if its offset happens to match (a bug that ours had)."""
+
+    def of_log(
+        store: RetryingStore,
+        archive: str,
+        committer: Committer,
+        place: TopicPartition,
+        lost: OffsetRange,
+        accepted: Accepted,
+        topic_id: str | None = None,
+    ) -> Committed:
+        head = chain.head(store, archive, place)
+        if topic_id is None or head is None or head.log.topic_id != topic_id:
+            return right(store, archive, committer, place, lost, accepted, topic_id)
+        if lost.start != head.next_offset:
+            raise GapRefused("the chain ends elsewhere")
+        return committer.accept_restart(place, head, lost.end, *accepted, topic_id)
+
+    right = losses.of_log
+    patch(losses, "of_log", of_log)
+
+
+class _Asked:
+    """Knows what was told before."""
+
+    def __init__(self, told: Mapping[str, TopicFacts]) -> None:
+        self.facts = told.__getitem__
 
 
 PLANTED: Final[dict[str, Callable[[Patch], None]]] = {
@@ -280,5 +339,8 @@ PLANTED: Final[dict[str, Callable[[Patch], None]]] = {
         offset_told_before_the_commit,
         hour_of_the_first_record,
         memory_without_a_limit,
+        stale_facts_of_the_topic,
+        topic_asked_before_its_chains,
+        topic_accepted_twice,
     )
 }

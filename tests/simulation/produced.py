@@ -92,7 +92,9 @@ class Producer:
             ms -= rng.randrange(self._late_hours * 3_600_000)
         kind = rng.random()
         if kind < 0.05:
-            text = f'{{"status":"BEGIN","id":"{number}","event_count":null,"data_collections":null}}'
+            text = (
+                f'{{"status":"BEGIN","id":"{number}","event_count":null,"data_collections":null}}'
+            )
             where = UNKNOWN if kafka_ms < 0 else hour_of(kafka_ms)
             value = blank._replace(value=text.encode())
             return Produced(value, "changes", blank.topic, where, "begin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from simulation.planted import PLANTED
 from simulation.running import run_seed
 
@@ -22,7 +23,7 @@ SEEN_IN_THE_ARCHIVE = [
     "gap_crossed_in_silence",
     "hour_of_the_first_record",
 ]
-"""Bugs that harm the archive (or keep it from ever being complete), not Kafka's offset or memory."""
+"""Bugs that harm the archive, or keep it from ever being complete."""
 
 
 def found_within(worlds: int, *, watched: bool) -> int | None:

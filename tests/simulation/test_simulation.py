@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from simulation.running import Outcome, run_seed, trace
 
 SEEDS = 100

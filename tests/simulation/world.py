@@ -300,9 +300,7 @@ class World:
                 self.frozen.append(node.process)
         self.broker.end_all_transactions()
         logs = self.broker.logs.items()
-        self._wanted = [
-            (place, max(log.live(), default=-1), log.topic_id) for place, log in logs
-        ]
+        self._wanted = [(place, max(log.live(), default=-1), log.topic_id) for place, log in logs]
         self.profile = replace(self.profile, stop_deadline_s=120.0)
         self._start()
 
