@@ -18,7 +18,7 @@ from simulation.broker import Note
 from simulation.profile import StoreFaults
 from simulation.scheduler import Process, Scheduler
 
-_COMMIT_WEIGHT = 12
+_COMMIT_WEIGHT = 30
 _LATE_S = 90.0
 _PAGE = 3
 

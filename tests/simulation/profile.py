@@ -92,7 +92,7 @@ class Profile:
             form=FileFormat(
                 rng.choice(["null", "deflate", "zstandard"]), rng.choice([300, 2000, 65536])
             ),
-            poll_s=rng.uniform(0.2, 3),
+            poll_s=rng.uniform(0.5, 5),
             poll_records=rng.choice([1, 5, 20, 100]),
             prefetch=rng.choice([5, 50]),
             upload_threads=rng.randrange(1, 4),

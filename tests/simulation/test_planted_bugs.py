@@ -22,6 +22,7 @@ SEEN_IN_THE_ARCHIVE = [
     "batch_kept_over_a_loss",
     "gap_crossed_in_silence",
     "hour_of_the_first_record",
+    "stale_facts_of_the_topic",
 ]
 """Bugs that harm the archive, or keep it from ever being complete."""
 
