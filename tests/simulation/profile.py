@@ -5,7 +5,7 @@ A run with everything on hides what a run with one kind of fault shows; so each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from cdc_archive.archive.writer.open_file import FileFormat
@@ -69,6 +69,17 @@ class Profile:
     def cooperative(self) -> bool:
         """Which of Kafka's two protocols the group speaks."""
         return self.protocol == "cooperative"
+
+    def with_only(self, nemesis: tuple[str, ...]) -> Profile:
+        """The same world under one kind of trouble."""
+        return replace(
+            self,
+            nemesis=nemesis,
+            nemesis_every_s=8.0,
+            longest_freeze_s=60.0,
+            topic_ids=True,
+            limits=self.limits._replace(commit_age_s=3.0),
+        )
 
     @classmethod
     def draw(cls, rng: Random) -> Profile:

@@ -38,9 +38,9 @@ class Outcome(NamedTuple):
     failures: list[Failure]
 
 
-def run_seed(seed: int, *, watched: bool = True) -> Outcome:
-    """One world, from beginning to verdict."""
-    world = World(seed, watched=watched)
+def run_seed(seed: int, *, watched: bool = True, only: tuple[str, ...] = ()) -> Outcome:
+    """One world, from beginning to verdict; see `World`."""
+    world = World(seed, watched=watched, only=only)
     failures = []
     with logs_to(None):
         try:

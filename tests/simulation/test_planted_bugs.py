@@ -27,19 +27,25 @@ SEEN_IN_THE_ARCHIVE = [
 """Bugs that harm the archive, or keep it from ever being complete."""
 
 
-def found_within(worlds: int, *, watched: bool) -> int | None:
+RARE = {"topic_asked_before_its_chains": ("make_again", "freeze")}
+"""Needs a hundred worlds and more; here they have little else."""
+TOO_RARE = {"topic_accepted_twice"}
+"""Needs seven hundred: `make simulate PLANT=topic_accepted_twice`."""
+
+
+def found_within(worlds: int, *, watched: bool, only: tuple[str, ...] = ()) -> int | None:
     """The first seed that brings a planted bug to light."""
     for seed in range(worlds):
-        if run_seed(seed, watched=watched).failures:
+        if run_seed(seed, watched=watched, only=only).failures:
             return seed
     return None
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", sorted(PLANTED.keys() - TOO_RARE))
 def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By whatever watches: the worker's side, the broker's, or the verdict on the archive."""
     PLANTED[name](monkeypatch.setattr)
-    assert found_within(WITHIN, watched=True) is not None
+    assert found_within(WITHIN, watched=True, only=RARE.get(name, ())) is not None
 
 
 @pytest.mark.parametrize("name", SEEN_IN_THE_ARCHIVE)

@@ -53,11 +53,21 @@ class World:
         tracing: whether the trace is kept as text.
         watched: whether workers and broker are watched while they run, or the archive alone is
             judged at the end.
+        only: this alone is done from outside, and often.
     """
 
-    def __init__(self, seed: int, *, tracing: bool = False, watched: bool = True) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        tracing: bool = False,
+        watched: bool = True,
+        only: tuple[str, ...] = (),
+    ) -> None:
         self.rng = Random(seed)
         self.profile = Profile.draw(self.rng)
+        if only:
+            self.profile = self.profile.with_only(only)
         self.scheduler = Scheduler()
         self.counts: Counter[str] = Counter(worlds=1)
         self.lines: list[str] = []
