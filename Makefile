@@ -2,13 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SECONDS ?= 60
 
-.PHONY: help demo test fuzz lint e2e soak up down clean
+.PHONY: help demo test simulate fuzz lint e2e soak up down clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 $(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -34,7 +33,7 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	touch $@
 
 fuzz: $(VENV)/.fuzz ## Search for inputs that break a reader or the decoder (SECONDS=60)
-	$(BIN)/python tests/hostile/fuzz_all.py --seconds $(SECONDS)
+	$(BIN)/python tests/hostile/fuzz_all.py --seconds $(or $(SECONDS),60)
 
 lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 	$(BIN)/ruff check .
@@ -42,6 +41,10 @@ lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 	$(BIN)/mypy
 	$(BIN)/mypy --strict infra bench
 	$(BIN)/lint-imports
+
+simulate: $(VENV)/.dev ## Worlds of faults by seed: SEEDS=10000 FIRST=0 SECONDS=60 TRACE=1
+	@SEEDS='$(SEEDS)' FIRST='$(FIRST)' SECONDS='$(SECONDS)' TRACE='$(TRACE)' PLANT='$(PLANT)' \
+		PYTHONPATH=tests $(BIN)/python -m simulation
 
 e2e: $(VENV)/.dev ## Tests with real Kafka, Debezium, PostgreSQL, S3 (needs Java 17, Maven, Go)
 	$(BIN)/python -m pytest -m e2e tests/e2e

@@ -30,12 +30,12 @@ class ObjectStore(Protocol):
         The object's checksum is verified by the store where it can do so.
 
         Returns:
-            True if this call created the object, False if one stood there already (HTTP 412, or
-            409 for a concurrent create that won).
+            True if this call created the object, False if one stood there already (HTTP 412).
 
         Raises:
             StateUnknown: the answer was lost (timeout, connection cut): it may exist now.
-            StoreBusy: the store refused for now (throttled, 5xx); the object was not created.
+            StoreBusy: the store refused for now (throttled, 5xx, or 409: another create of this
+                key is under way, and may yet fail); the object was not created.
             StoreUnsafe: the store does not know conditional writes.
             StoreUnreachable, BucketMissing, StoreDenied: a person must act.
         """

@@ -42,7 +42,7 @@ from cdc_archive.storage.object_store import Content, ObjectStat
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-_TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_TAKEN: Final = frozenset({"PreconditionFailed", "412"})
 _NO_BUCKET: Final = frozenset({"NoSuchBucket"})
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _DENIED: Final = frozenset(
@@ -61,6 +61,8 @@ _DENIED: Final = frozenset(
 )
 _DENIED_STATUS: Final = (401, 403)
 _THROTTLED: Final = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"})
+_CONFLICT: Final = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
+"""Another request for this key is under way, and may still fail: nothing was done, ask again."""
 _HTTP_SERVER_ERROR: Final = 500
 
 
@@ -237,7 +239,7 @@ class S3Store:
             )
         if code == "NotImplemented" and writing:
             return StoreUnsafe(f"{where}: the store does not know conditional writes")
-        if code in _THROTTLED or status == 503:  # noqa: PLR2004  # Service Unavailable: not done
+        if code in _CONFLICT or code in _THROTTLED or status == 503:  # noqa: PLR2004  # Service Unavailable: not done
             return StoreBusy(where)
         if status >= _HTTP_SERVER_ERROR:
             return StateUnknown(where) if writing else StoreBusy(where)

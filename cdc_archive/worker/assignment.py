@@ -68,8 +68,8 @@ class Assignment:
         """
         starts: dict[TopicPartition, int] = {}
         for topic, numbers in groupby(sorted(partitions), key=attrgetter("topic")):
-            facts = self._topics.facts(topic)
             heads = {partition: self._read_head(partition) for partition in numbers}
+            facts = self._topics.facts(topic)  # newer than the heads, or they would seem foreign
             self._require_same_topic(heads, facts)
             for partition, head in heads.items():
                 starts[partition] = self._take_up(partition, head, facts)

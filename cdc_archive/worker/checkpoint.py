@@ -14,7 +14,7 @@ the records are read again. A crash after 4 leaves a stale hint, which is never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from typing import Protocol
 
@@ -30,6 +30,13 @@ Submit = Callable[[Callable[[], Committed]], "Future[Committed]"]
 """Starts work beside the polling thread."""
 ReadHead = Callable[[TopicPartition], Head | None]
 """Finds the head of a partition's chain in the store."""
+Wait = Callable[[Sequence["Future[Committed]"], float], bool]
+"""Waits until one of them is done, for so many seconds at most; whether one is."""
+
+
+def first_done(futures: Sequence[Future[Committed]], timeout_s: float) -> bool:
+    """`Wait` in real time."""
+    return bool(wait(futures, timeout=timeout_s, return_when="FIRST_COMPLETED").done)
 
 
 class Observer(Protocol):
@@ -55,6 +62,7 @@ class Checkpoint:
         observer: told of the outcome.
         monotonic: seconds.
         topics: asked before each commit whether the topic is still the same.
+        wait: waits for commits on their way.
     """
 
     def __init__(
@@ -66,8 +74,10 @@ class Checkpoint:
         observer: Observer,
         monotonic: Callable[[], float],
         topics: Topics,
+        wait: Wait = first_done,
     ) -> None:
         self._source = source
+        self._wait = wait
         self._committer = committer
         self._read_head = read_head
         self._submit = submit
@@ -133,5 +143,5 @@ class Checkpoint:
             if not futures:
                 return all(owned.idle for owned in partitions)
             left = deadline - self._monotonic()
-            if left <= 0 or not wait(futures, timeout=left, return_when="FIRST_COMPLETED").done:
+            if left <= 0 or not self._wait(futures, left):
                 return False

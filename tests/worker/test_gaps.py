@@ -33,6 +33,7 @@ from cdc_archive.errors import (
 from cdc_archive.source.message import Message
 from cdc_archive.source.source import TopicFacts
 from cdc_archive.storage.memory import MemoryStore
+from cdc_archive.storage.object_store import ObjectStat
 from cdc_archive.worker.limits import Limits
 
 P0 = TopicPartition("pg.app.t", 0)
@@ -210,6 +211,39 @@ def test_a_log_that_was_cut_before_the_archive_began_is_no_gap() -> None:
     log = [*changes(3, start=7), *changes(2, start=4, partition=1)]
     Workshop(source(log, facts, log_start={P0: 7, P1: 4}), store).run()
     assert ranges(store, P1) == [(4, 6)]
+
+
+def test_a_topic_that_was_made_again_is_accepted_once() -> None:
+    """A worker that was told late must not begin the chain anew where the new topic's offsets have
+    come to where the old one's ended.
+    """
+    store = MemoryStore()
+    Workshop(source(changes(3)), store).run()
+    late = stopped(store, source(changes(3), NEW), OffsetGap)
+    accept(store, late)
+    Workshop(source(changes(3), NEW), store).run()
+    with pytest.raises(GapRefused, match="new-id already"):
+        accept(store, late)
+    assert ranges(store, P0) == [(0, 3), (0, 0), (0, 3)]
+
+
+def test_a_worker_that_sleeps_while_a_new_topic_is_accepted_takes_it_for_what_it_is() -> None:
+    """What the cluster said before the chain's head was read is out of date."""
+    store = MemoryStore()
+    Workshop(source(changes(3)), store).run()
+    late = source(changes(2))
+
+    class Slow(MemoryStore):
+        def stat(self, key: str) -> ObjectStat | None:
+            if late.topics[P0.topic] is OLD:
+                late.topics = {P0.topic: NEW}
+                accept(store, stopped(store, source(changes(2), NEW), OffsetGap))
+            return store.stat(key)
+
+    slow = Slow()
+    slow._objects = store._objects
+    Workshop(late, slow).run()
+    assert ranges(store, P0) == [(0, 3), (0, 0), (0, 2)]
 
 
 def test_the_wrong_loss_is_not_recorded() -> None:

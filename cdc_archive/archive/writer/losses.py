@@ -41,7 +41,8 @@ def of_log(
     where the chain ends.
 
     Raises:
-        GapRefused: the chain does not end where the loss is said to begin.
+        GapRefused: the chain does not end where the loss is said to begin, or is that of the new
+            topic already.
         Fenced: a worker was faster; look again where the chain ends.
     """
     head = chain.head(store, archive, place)
@@ -49,6 +50,8 @@ def of_log(
     if lost.start != expected:
         raise GapRefused(f"the chain of {place} ends at {expected}: --from must be {expected}")
     known = None if head is None else head.log.topic_id
+    if topic_id is not None and topic_id == known:
+        raise GapRefused(f"the chain of {place} goes on with topic id {topic_id} already")
     other_topic = topic_id is not None and topic_id != known
     if head is not None and (other_topic or lost.end <= lost.start):
         return committer.accept_restart(place, head, lost.end, *accepted, topic_id)
