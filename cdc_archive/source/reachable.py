@@ -36,7 +36,10 @@ def require_reachable(servers: Sequence[str], timeout_s: float) -> None:
 
 @contextmanager
 def overheard(logger: str) -> Iterator[list[BaseException]]:
-    """The exceptions that a client only logs while it tries to connect."""
+    """The exceptions that a client only logs while it tries to connect; they are not logged then.
+
+    Whatever the log's level is: the one message at the end tells the reason.
+    """
     heard: list[BaseException] = []
 
     class Ear(logging.Handler):
@@ -46,8 +49,12 @@ def overheard(logger: str) -> Iterator[list[BaseException]]:
 
     ear = Ear(level=logging.WARNING)
     log = logging.getLogger(logger)
+    before = log.level, log.propagate
     log.addHandler(ear)
+    log.setLevel(logging.WARNING)
+    log.propagate = False
     try:
         yield heard
     finally:
         log.removeHandler(ear)
+        log.level, log.propagate = before

@@ -56,8 +56,8 @@ def kafka(state: StateFolder) -> None:
     )
     java = (*_JVM, "-cp", f"{jars}/*")
     if not (folder / "data" / "meta.properties").exists():
-        format_it = [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", properties]
-        _once([*format_it, *listeners.users()])
+        tool: list[str | Path] = [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER]
+        _once([*tool, "-c", properties, *listeners.users()])
     state.start("kafka", [*java, "kafka.Kafka", properties], lambda: answers(port))
 
 
