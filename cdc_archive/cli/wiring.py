@@ -85,6 +85,7 @@ def _client(store: StoreSettings) -> S3Client:
         store.connect_timeout_seconds,
         store.read_timeout_seconds,
         store.max_connections,
+        store.ca_file,
     )
     try:
         return client(options)

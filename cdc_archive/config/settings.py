@@ -133,6 +133,11 @@ class StoreSettings(Section):
     endpoint_url: str | None = _field(
         "S3 that is not AWS", "http://minio:9000", None, pattern=r"^https?://.+"
     )
+    ca_file: ReadableFile | None = _field(
+        "the CA of the endpoint's certificate, PEM, if this system does not know it",
+        "/etc/minio/ca.pem",
+        None,
+    )
     region: str | None = _field("AWS region", "eu-west-1", None)
     access_key_id: str | None = _field("if boto3 is not to find it itself", "AKIA...", None)
     secret_access_key: SecretStr | None = _field("its secret", "...", None)
@@ -152,11 +157,13 @@ class StoreSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        only_s3 = {"endpoint_url", "region", "access_key_id", "secret_access_key", "sse"}
+        only_s3 = {"endpoint_url", "ca_file", "region", "access_key_id", "secret_access_key", "sse"}
         if not self.is_s3 and (given := sorted(only_s3 & self.model_fields_set)):
             raise ValueError(f"{', '.join(given)} make sense with an s3:// url only")
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key go together")
+        if self.ca_file is not None and (self.endpoint_url or "").startswith("http://"):
+            raise ValueError("ca_file makes sense with an https:// endpoint_url only")
         if self.sse_kms_key_id is not None and self.sse != "aws:kms":
             raise ValueError('sse_kms_key_id needs sse = "aws:kms"')
         return self

@@ -18,7 +18,8 @@ LISTENERS = {
     "OTHERHOST": ("kafka-other-host", "SSL", "other-host"),
     "EXPIRED": ("kafka-expired", "SSL", "expired"),
 }
-"""MUTUAL wants a client's certificate; the last two show one that is not to be trusted."""
+"""SASL_PLAINTEXT has no SCRAM, MUTUAL wants a client's certificate, the last two are not to be
+trusted."""
 
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -44,7 +45,7 @@ def properties(state: StateFolder) -> dict[str, str]:
         if certificate is not None:
             found |= _tls(state, name, certificate)
         if protocol.startswith("SASL_"):
-            found |= _logins(name)
+            found |= _logins(name, () if protocol == "SASL_PLAINTEXT" else SCRAM)
     return found
 
 
@@ -64,15 +65,15 @@ def _tls(state: StateFolder, listener: str, certificate: str) -> dict[str, str]:
     }
 
 
-def _logins(listener: str) -> dict[str, str]:
+def _logins(listener: str, scram: tuple[str, ...]) -> dict[str, str]:
     prefix = f"listener.name.{listener.lower()}"
     found = {
-        f"{prefix}.sasl.enabled.mechanisms": ",".join(["PLAIN", *SCRAM]),
+        f"{prefix}.sasl.enabled.mechanisms": ",".join(["PLAIN", *scram]),
         f"{prefix}.plain.sasl.jaas.config": (
             f'{_MODULE}.plain.PlainLoginModule required user_{SASL_USER}="{SASL_PASSWORD}";'
         ),
     }
-    for mechanism in SCRAM:
+    for mechanism in scram:
         found[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = (
             f"{_MODULE}.scram.ScramLoginModule required;"
         )
