@@ -15,6 +15,7 @@ import click
 
 from cdc_archive import __version__
 from cdc_archive.errors import CdcArchiveError
+from cdc_archive.telemetry.masking import masked
 
 COMMANDS: Final = {
     "worker": "Archive change streams from Kafka until told to stop.",
@@ -80,7 +81,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except CdcArchiveError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(masked(f"error: {error}"), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -93,12 +94,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _unexpected(error: Exception, verbose: bool) -> int:
-    if verbose:
-        traceback.print_exc()
-    else:
-        name = type(error).__name__
-        click.echo(
-            f"error: {name}: {error}\n  This is a bug: please report what `--verbose` shows.",
-            err=True,
-        )
+    told = (
+        f"error: {type(error).__name__}: {error}\n"
+        "  This is a bug: please report what `--verbose` shows."
+    )
+    click.echo(masked("".join(traceback.format_exception(error)) if verbose else told), err=True)
     return 1

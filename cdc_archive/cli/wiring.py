@@ -90,7 +90,8 @@ def _client(store: StoreSettings) -> S3Client:
     try:
         return client(options)
     except ValueError as error:
-        raise ConfigInvalid(f"store.endpoint_url or store.region is wrong: {error}") from None
+        kind = type(error).__name__  # its text repeats the value
+        raise ConfigInvalid(f"store.endpoint_url or store.region is wrong ({kind})") from None
 
 
 def _local(store: StoreSettings) -> ObjectStore:

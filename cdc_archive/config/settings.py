@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 MIB = 1024 * 1024
+_LOGIN = re.compile(r"(\w+://[^/]*|[^/]*)@")
 
 
 def _listed(value: object) -> object:
@@ -26,7 +27,7 @@ def _pattern(value: object) -> object:
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise ValueError(f"not a regular expression, see character {error.pos}") from None
     return value
 
 
@@ -45,10 +46,25 @@ def _readable(value: object) -> object:
     return value
 
 
+def _no_login(value: object) -> object:
+    """Such a password would be shown wherever the address is told."""
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(one, str) and _LOGIN.match(one):
+            raise ValueError("an address holds no user and no password: they have their settings")
+    return value
+
+
 Pattern = Annotated[str, BeforeValidator(_pattern)]
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed)]
 ReadableFile = Annotated[str, BeforeValidator(_readable)]
+Url = Annotated[str, BeforeValidator(_no_login)]
+Servers = Annotated[Listed, BeforeValidator(_no_login)]
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a field of this type holds what nobody may see."""
+    return SecretStr in getattr(annotation, "__args__", (annotation,))
 
 
 def _field(meaning: str, example: object, default: Any = ..., **bounds: Any) -> Any:
@@ -64,7 +80,7 @@ class Section(BaseModel):
 class KafkaSettings(Section):
     """Where the change streams come from."""
 
-    bootstrap_servers: Listed = _field("brokers to ask first", ["kafka-1:9092"], min_length=1)
+    bootstrap_servers: Servers = _field("brokers to ask first", ["kafka-1:9092"], min_length=1)
     topics: Listed = _field("topics to archive", ["pg.app.api_key", "pg.transaction"], ())
     topic_pattern: Pattern | None = _field(
         "instead of topics: a regular expression that matches whole names", "pg\\..*", None
@@ -125,12 +141,12 @@ class KafkaSettings(Section):
 class StoreSettings(Section):
     """Where the archive lies."""
 
-    url: str = _field(
+    url: Url = _field(
         "s3://bucket/prefix, or a folder: file:///path or /path",
         "s3://my-archive/production",
         pattern=r"^(s3://[^/]+(/.*)?|file:///.+|/.+|\./.*|\.\./.*)$",
     )
-    endpoint_url: str | None = _field(
+    endpoint_url: Url | None = _field(
         "S3 that is not AWS", "http://minio:9000", None, pattern=r"^https?://.+"
     )
     ca_file: ReadableFile | None = _field(

@@ -9,7 +9,8 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-HIDDEN: Final = "********"
+from cdc_archive.telemetry.masking import Mask
+
 _NOISY: Final = ("kafka", "botocore", "boto3", "urllib3", "werkzeug")
 
 
@@ -24,7 +25,6 @@ def configure(
         secrets: values that are masked wherever they stand.
         stream: where lines go.
     """
-    masked = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -32,7 +32,7 @@ def configure(
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         structlog.processors.format_exc_info,
-        _Mask(masked),
+        _Masked(Mask(secrets)),
     ]
     console = form == "console" or (form == "auto" and stream.isatty())
     renderer: Any = (
@@ -58,11 +58,11 @@ def configure(
     )
 
 
-class _Mask:
+class _Masked:
     """Replaces known secret values in everything that is about to be written."""
 
-    def __init__(self, secrets: list[str]) -> None:
-        self._secrets = secrets
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
 
     def __call__(
         self, _logger: object, _method: str, event: MutableMapping[str, Any]
@@ -73,11 +73,9 @@ class _Mask:
 
     def _masked(self, value: object) -> object:
         if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, HIDDEN)
-            return value
+            return self._mask(value)
         if isinstance(value, list | tuple):
             return [self._masked(one) for one in value]
         if isinstance(value, int | float | None):
             return value
-        return self._masked(str(value))
+        return self._mask(str(value))

@@ -168,7 +168,23 @@ def test_a_secret_shows_nowhere(setting: str) -> None:
     assert MARKER not in refused(environ | {"CDC_ARCHIVE_KAFKA__SSL_CERT_FILE": MARKER + "/x"})
 
 
-def test_a_password_in_a_url_is_hidden() -> None:
-    """Although it should not stand there."""
-    environ = COMPLETE | {"CDC_ARCHIVE_STORE__ENDPOINT_URL": f"http://me:{MARKER}@host"}
-    assert MARKER not in str(effective(load(None, environ, BOTH)))
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("store.endpoint_url", f"http://me:{MARKER}@host"),
+        ("store.url", f"s3://me:{MARKER}@bucket/prefix"),
+        ("kafka.bootstrap_servers", f"a:9092,me:{MARKER}@b:9092"),
+        ("kafka.bootstrap_servers", f"sasl://me:{MARKER}@b:9092"),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_shown(setting: str, value: str) -> None:
+    """It would stand in each message about the address."""
+    message = refused(COMPLETE | {variable(setting): value})
+    assert f"- {setting} is wrong: an address holds no user" in message
+    assert MARKER not in message
+
+
+@pytest.mark.parametrize("url", ["/home/me@work/archive", "s3://bucket/a@b", "./a@b"])
+def test_an_at_sign_in_a_path_is_no_password(url: str) -> None:
+    """Only what stands before a host is."""
+    assert load(None, COMPLETE | {variable("store.url"): url}, BOTH)
