@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 MIB = 1024 * 1024
 _LOGIN = re.compile(r"(\w+://[^/]*|[^/]*)@")
@@ -54,17 +62,24 @@ def _no_login(value: object) -> object:
     return value
 
 
+def _sendable(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise ValueError("holds a space, a line end or a character that is not ASCII")
+    return value
+
+
 Pattern = Annotated[str, BeforeValidator(_pattern)]
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed)]
 ReadableFile = Annotated[str, BeforeValidator(_readable)]
 Url = Annotated[str, BeforeValidator(_no_login)]
+Token = Annotated[SecretStr, AfterValidator(_sendable)]
 Servers = Annotated[Listed, BeforeValidator(_no_login)]
 
 
 def is_secret(annotation: Any) -> bool:
     """Whether a field of this type holds what nobody may see."""
-    return SecretStr in getattr(annotation, "__args__", (annotation,))
+    return annotation is SecretStr or any(map(is_secret, get_args(annotation)))
 
 
 def _field(meaning: str, example: object, default: Any = ..., **bounds: Any) -> Any:
@@ -156,8 +171,8 @@ class StoreSettings(Section):
     )
     region: str | None = _field("AWS region", "eu-west-1", None)
     access_key_id: str | None = _field("if boto3 is not to find it itself", "AKIA...", None)
-    secret_access_key: SecretStr | None = _field("its secret", "...", None)
-    session_token: SecretStr | None = _field("of temporary credentials", "...", None)
+    secret_access_key: Token | None = _field("its secret", "...", None)
+    session_token: Token | None = _field("of temporary credentials", "...", None)
     path_style: bool = _field("bucket in the path, as MinIO wants it", True, False)
     sse: Literal["none", "AES256", "aws:kms"] = _field("encryption", "aws:kms", "none")
     sse_kms_key_id: str | None = _field("key for aws:kms", "alias/archive", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -88,7 +89,7 @@ class KafkaSource:
     def _subscribe(self, listener: AssignmentListener) -> None:
         options = self._options
         self._consumer = KafkaConsumer(**_settings(options))
-        self._consumer.bootstrap(timeout_ms=options.connect_timeout_s * 1000)
+        self._bootstrap(self._consumer)
         refuse_missing(options.topics, self._consumer.topics())
         self._bridge = Bridge(self._consumer, listener)
         if options.topic_pattern is None:
@@ -97,6 +98,24 @@ class KafkaSource:
             pattern = f"^(?:{options.topic_pattern})$"
             self._tell_if_nothing_matches(pattern)
             self._consumer.subscribe(pattern=pattern, listener=self._bridge)
+
+    def _bootstrap(self, consumer: Any) -> None:
+        """Bounded by us: kafka-python joins an attempt under way, which may have no deadline."""
+        failed: list[Exception] = []
+
+        def attempt() -> None:
+            try:
+                consumer.bootstrap(timeout_ms=self._options.connect_timeout_s * 1000)
+            except Exception as error:  # noqa: BLE001  # raised below, by the caller
+                failed.append(error)
+
+        thread = threading.Thread(target=attempt, name="bootstrap", daemon=True)
+        thread.start()
+        thread.join(self._options.connect_timeout_s + 1)
+        if failed:
+            raise failed[0]
+        if thread.is_alive():
+            raise kafka_errors.KafkaTimeoutError("no broker let us in")
 
     def _tell_if_nothing_matches(self, pattern: str) -> None:
         if not any(re.match(pattern, topic) for topic in self._consumer.topics()):

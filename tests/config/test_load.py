@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from cdc_archive.config.load import load, variable
 from cdc_archive.config.settings import SECTIONS
@@ -139,7 +138,7 @@ SECRETS = [
     f"{section}.{key}"
     for section, model in SECTIONS.items()
     for key, field in model.model_fields.items()
-    if SecretStr in getattr(field.annotation, "__args__", (field.annotation,))
+    if "SecretStr" in str(field.annotation)
 ]
 
 
@@ -188,3 +187,17 @@ def test_a_password_in_an_address_is_refused_and_not_shown(setting: str, value: 
 def test_an_at_sign_in_a_path_is_no_password(url: str) -> None:
     """Only what stands before a host is."""
     assert load(None, COMPLETE | {variable("store.url"): url}, BOTH)
+
+
+@pytest.mark.parametrize("end", ["\n", " ", "é"])
+@pytest.mark.parametrize("key", ["secret_access_key", "session_token"])
+def test_a_secret_that_no_request_can_carry_is_refused(key: str, end: str) -> None:
+    """A line end that came along from a file, most often; the value is not repeated."""
+    environ = COMPLETE | {
+        variable("store.access_key_id"): "AKIA",
+        variable("store.secret_access_key"): "x",
+        variable(f"store.{key}"): MARKER + end,
+    }
+    message = refused(environ)
+    assert f"- store.{key} is wrong: holds a space, a line end" in message
+    assert MARKER not in message
