@@ -208,6 +208,16 @@ def test_object_lock_keeps_what_the_owner_himself_deletes_or_overwrites(guarded:
 
 
 @pytest.mark.usefixtures("archive")
+def test_under_a_delete_marker_this_server_lets_nothing_be_created(guarded: Guarded) -> None:
+    """AWS says that it does; here the place stays taken, and the object is gone to readers."""
+    key = f"{PREFIX}/marked"
+    guarded.worker.put_object(Bucket=BUCKET, Key=key, Body=b"1", IfNoneMatch="*")
+    guarded.owner.delete_object(Bucket=BUCKET, Key=key)
+    refused(guarded.worker.get_object, "NoSuchKey", Key=key)
+    refused(guarded.worker.put_object, "PreconditionFailed", Key=key, Body=b"2", IfNoneMatch="*")
+
+
+@pytest.mark.usefixtures("archive")
 def test_this_server_does_not_know_the_condition_key_of_aws(guarded: Guarded) -> None:
     """So create-only-bucket.json is for AWS; here versions and Object Lock have to do."""
     policy = (POLICIES / "create-only-bucket.json").read_text()
