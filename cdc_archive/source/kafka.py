@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
-from cdc_archive.source.reachable import overheard, require_reachable
+from cdc_archive.source.reachable import overheard, require_reachable, within
 from cdc_archive.source.refusal import login_refused, why_refused
 from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
 from cdc_archive.source.tls_files import require_usable_files
@@ -89,7 +88,9 @@ class KafkaSource:
     def _subscribe(self, listener: AssignmentListener) -> None:
         options = self._options
         self._consumer = KafkaConsumer(**_settings(options))
-        self._bootstrap(self._consumer)
+        patience, bootstrap = options.connect_timeout_s, self._consumer.bootstrap
+        if not within(patience + 1, lambda: bootstrap(timeout_ms=patience * 1000)):
+            raise kafka_errors.KafkaTimeoutError("no broker let us in")
         refuse_missing(options.topics, self._consumer.topics())
         self._bridge = Bridge(self._consumer, listener)
         if options.topic_pattern is None:
@@ -98,24 +99,6 @@ class KafkaSource:
             pattern = f"^(?:{options.topic_pattern})$"
             self._tell_if_nothing_matches(pattern)
             self._consumer.subscribe(pattern=pattern, listener=self._bridge)
-
-    def _bootstrap(self, consumer: Any) -> None:
-        """Bounded by us: kafka-python joins an attempt under way, which may have no deadline."""
-        failed: list[Exception] = []
-
-        def attempt() -> None:
-            try:
-                consumer.bootstrap(timeout_ms=self._options.connect_timeout_s * 1000)
-            except Exception as error:  # noqa: BLE001  # raised below, by the caller
-                failed.append(error)
-
-        thread = threading.Thread(target=attempt, name="bootstrap", daemon=True)
-        thread.start()
-        thread.join(self._options.connect_timeout_s + 1)
-        if failed:
-            raise failed[0]
-        if thread.is_alive():
-            raise kafka_errors.KafkaTimeoutError("no broker let us in")
 
     def _tell_if_nothing_matches(self, pattern: str) -> None:
         if not any(re.match(pattern, topic) for topic in self._consumer.topics()):

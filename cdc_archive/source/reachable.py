@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cdc_archive.errors import SourceUnreachable
@@ -32,6 +33,27 @@ def require_reachable(servers: Sequence[str], timeout_s: float) -> None:
         if time.monotonic() + 1 > deadline:
             raise SourceUnreachable(f"no Kafka broker can be reached ({'; '.join(failures)})")
         time.sleep(0.5)
+
+
+def within(seconds: float, attempt: Callable[[], object]) -> bool:
+    """Whether the attempt came to its end in time; raises what it raised.
+
+    For kafka-python joins an attempt to connect that is under way and may have no deadline.
+    """
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            attempt()
+        except BaseException as error:  # noqa: BLE001  # raised below, by the caller's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="attempt", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    return not thread.is_alive()
 
 
 @contextmanager
