@@ -15,6 +15,7 @@ import click
 
 from cdc_archive import __version__
 from cdc_archive.errors import CdcArchiveError
+from cdc_archive.telemetry.masking import masked
 from cdc_archive.telemetry.terminal import printable
 
 _LINE: Final = "\n"
@@ -83,7 +84,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except CdcArchiveError as error:
-        click.echo(f"error: {printable(str(error), keep=_LINE)}", err=True)
+        click.echo(_shown(f"error: {error}"), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -96,12 +97,14 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _unexpected(error: Exception, verbose: bool) -> int:
-    if verbose:
-        traceback.print_exc()
-    else:
-        told = f"{type(error).__name__}: {printable(str(error), keep=_LINE)}"
-        click.echo(
-            f"error: {told}\n  This is a bug: please report what `--verbose` shows.",
-            err=True,
-        )
+    told = (
+        f"error: {type(error).__name__}: {error}\n"
+        "  This is a bug: please report what `--verbose` shows."
+    )
+    click.echo(_shown("".join(traceback.format_exception(error)) if verbose else told), err=True)
     return 1
+
+
+def _shown(text: str) -> str:
+    """No secret, and nothing that drives the terminal."""
+    return printable(masked(text), keep=_LINE)

@@ -85,11 +85,13 @@ def _client(store: StoreSettings) -> S3Client:
         store.connect_timeout_seconds,
         store.read_timeout_seconds,
         store.max_connections,
+        store.ca_file,
     )
     try:
         return client(options)
     except ValueError as error:
-        raise ConfigInvalid(f"store.endpoint_url or store.region is wrong: {error}") from None
+        kind = type(error).__name__  # its text repeats the value
+        raise ConfigInvalid(f"store.endpoint_url or store.region is wrong ({kind})") from None
 
 
 def _local(store: StoreSettings) -> ObjectStore:

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cdc_archive.config.settings import SECTIONS, Section, Settings
+from cdc_archive.config.settings import SECTIONS, Section, Settings, is_secret
 from cdc_archive.errors import ConfigInvalid
+from cdc_archive.telemetry import masking
 
 PREFIX: Final = "CDC_ARCHIVE_"
 FILE_VARIABLE: Final = "CDC_ARCHIVE_CONFIG"
@@ -215,5 +216,28 @@ def toml(examples: list[Any] | None) -> str:
 
 
 def from_process(path: Path | None, need: Iterable[str]) -> Loaded:
-    """`load` with this process's environment: the only place that reads it."""
+    """`load` with this process's environment: the only place that reads it.
+
+    The secrets are told to `masking` before anything is checked.
+    """
+    masking.remember(given_secrets(path, os.environ))
     return load(path, os.environ, need)
+
+
+def given_secrets(path: Path | None, environ: Mapping[str, str]) -> list[str]:
+    """The secret values that were given, right or wrong, whatever their type."""
+    return [
+        text
+        for section, values in _gather(path, environ).values.items()
+        for key, value in values.items()
+        if is_secret(SECTIONS[section].model_fields[key].annotation)
+        for text in _texts(value)
+    ]
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for one in value.items() for part in one for text in _texts(part)]
+    if isinstance(value, list):
+        return [text for one in value for text in _texts(one)]
+    return [str(value)]

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 MIB = 1024 * 1024
+_LOGIN = re.compile(r"(\w+://[^/]*|[^/]*)@")
 
 
 def _listed(value: object) -> object:
@@ -26,7 +35,7 @@ def _pattern(value: object) -> object:
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise ValueError(f"not a regular expression, see character {error.pos}") from None
     return value
 
 
@@ -45,10 +54,32 @@ def _readable(value: object) -> object:
     return value
 
 
+def _no_login(value: object) -> object:
+    """Such a password would be shown wherever the address is told."""
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(one, str) and _LOGIN.match(one):
+            raise ValueError("an address holds no user and no password: they have their settings")
+    return value
+
+
+def _sendable(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise ValueError("holds a space, a line end or a character that is not ASCII")
+    return value
+
+
 Pattern = Annotated[str, BeforeValidator(_pattern)]
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed)]
 ReadableFile = Annotated[str, BeforeValidator(_readable)]
+Url = Annotated[str, BeforeValidator(_no_login)]
+Token = Annotated[SecretStr, AfterValidator(_sendable)]
+Servers = Annotated[Listed, BeforeValidator(_no_login)]
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a field of this type holds what nobody may see."""
+    return annotation is SecretStr or any(map(is_secret, get_args(annotation)))
 
 
 def _field(meaning: str, example: object, default: Any = ..., **bounds: Any) -> Any:
@@ -64,7 +95,7 @@ class Section(BaseModel):
 class KafkaSettings(Section):
     """Where the change streams come from."""
 
-    bootstrap_servers: Listed = _field("brokers to ask first", ["kafka-1:9092"], min_length=1)
+    bootstrap_servers: Servers = _field("brokers to ask first", ["kafka-1:9092"], min_length=1)
     topics: Listed = _field("topics to archive", ["pg.app.api_key", "pg.transaction"], ())
     topic_pattern: Pattern | None = _field(
         "instead of topics: a regular expression that matches whole names", "pg\\..*", None
@@ -128,18 +159,23 @@ class KafkaSettings(Section):
 class StoreSettings(Section):
     """Where the archive lies."""
 
-    url: str = _field(
+    url: Url = _field(
         "s3://bucket/prefix, or a folder: file:///path or /path",
         "s3://my-archive/production",
         pattern=r"^(s3://[^/]+(/.*)?|file:///.+|/.+|\./.*|\.\./.*)$",
     )
-    endpoint_url: str | None = _field(
+    endpoint_url: Url | None = _field(
         "S3 that is not AWS", "http://minio:9000", None, pattern=r"^https?://.+"
+    )
+    ca_file: ReadableFile | None = _field(
+        "the CA of the endpoint's certificate, PEM, if this system does not know it",
+        "/etc/minio/ca.pem",
+        None,
     )
     region: str | None = _field("AWS region", "eu-west-1", None)
     access_key_id: str | None = _field("if boto3 is not to find it itself", "AKIA...", None)
-    secret_access_key: SecretStr | None = _field("its secret", "...", None)
-    session_token: SecretStr | None = _field("of temporary credentials", "...", None)
+    secret_access_key: Token | None = _field("its secret", "...", None)
+    session_token: Token | None = _field("of temporary credentials", "...", None)
     path_style: bool = _field("bucket in the path, as MinIO wants it", True, False)
     sse: Literal["none", "AES256", "aws:kms"] = _field("encryption", "aws:kms", "none")
     sse_kms_key_id: str | None = _field("key for aws:kms", "alias/archive", None)
@@ -155,11 +191,13 @@ class StoreSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        only_s3 = {"endpoint_url", "region", "access_key_id", "secret_access_key", "sse"}
+        only_s3 = {"endpoint_url", "ca_file", "region", "access_key_id", "secret_access_key", "sse"}
         if not self.is_s3 and (given := sorted(only_s3 & self.model_fields_set)):
             raise ValueError(f"{', '.join(given)} make sense with an s3:// url only")
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key go together")
+        if self.ca_file is not None and (self.endpoint_url or "").startswith("http://"):
+            raise ValueError("ca_file makes sense with an https:// endpoint_url only")
         if self.sse_kms_key_id is not None and self.sse != "aws:kms":
             raise ValueError('sse_kms_key_id needs sse = "aws:kms"')
         return self

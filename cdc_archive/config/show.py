@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from cdc_archive.config.load import Loaded, toml, variable
 from cdc_archive.config.settings import SECTIONS
+from cdc_archive.telemetry.masking import HIDDEN
 
-HIDDEN: Final = "********"
+__all__ = ["HIDDEN", "Row", "effective", "example", "secrets"]
 
 
 class Row(NamedTuple):

@@ -30,8 +30,10 @@ from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
-from cdc_archive.source.reachable import overheard, require_reachable
+from cdc_archive.source.reachable import overheard, require_reachable, within
+from cdc_archive.source.refusal import login_refused, why_refused
 from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
+from cdc_archive.source.tls_files import require_usable_files
 
 _log = logging.getLogger(__name__)
 
@@ -72,22 +74,28 @@ class KafkaSource:
     def open(self, listener: AssignmentListener) -> None:
         """See the port."""
         options = self._options
+        require_usable_files(options)
         require_reachable(options.bootstrap_servers, options.connect_timeout_s)
         with overheard("kafka") as heard:
             try:
                 self._subscribe(listener)
             except (kafka_errors.KafkaError, OSError, ValueError) as error:
+                if isinstance(error.__cause__, CdcArchiveError):
+                    raise error.__cause__ from None
                 causes = [one for one in heard if isinstance(one, (*_DENIED, ssl.SSLError))]
                 dropped = [one for one in heard if isinstance(one, _DROPPED)]
-                if dropped and not causes and isinstance(error, kafka_errors.KafkaTimeoutError):
-                    raise self._drops_us() from None
-                raise self._told(causes[-1] if causes else error) from None
+                told = why_refused(options) or self._told(causes[-1] if causes else error)
+                if dropped and isinstance(told, SourceUnreachable):
+                    told = self._drops_us()
+                raise told from None
 
     def _subscribe(self, listener: AssignmentListener) -> None:
         options = self._options
         kafka_headers.accept_any_name()
         self._consumer = KafkaConsumer(**_settings(options))
-        self._consumer.bootstrap(timeout_ms=options.connect_timeout_s * 1000)
+        patience, bootstrap = options.connect_timeout_s, self._consumer.bootstrap
+        if not within(patience + 1, lambda: bootstrap(timeout_ms=patience * 1000)):
+            raise kafka_errors.KafkaTimeoutError("no broker let us in")
         refuse_missing(options.topics, self._consumer.topics())
         self._bridge = Bridge(self._consumer, listener)
         if options.topic_pattern is None:
@@ -238,6 +246,8 @@ class KafkaSource:
         servers = self._options.servers
         if isinstance(error.__cause__, CdcArchiveError):
             return error.__cause__
+        if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
+            return login_refused(self._options, servers)
         if isinstance(error, _DENIED):
             return SourceDenied(f"Kafka at {servers} refused access: {_short(error)}")
         if isinstance(error, ssl.SSLError | kafka_errors.KafkaConfigurationError | ValueError):

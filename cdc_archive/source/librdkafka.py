@@ -23,7 +23,10 @@ from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
 from cdc_archive.source.raw_headers import RawHeaders
+from cdc_archive.source.reachable import overheard
+from cdc_archive.source.refusal import login_refused, why_refused
 from cdc_archive.source.source import NO_FACTS, AssignmentListener, TopicFacts
+from cdc_archive.source.tls_files import require_usable_files
 
 _log = logging.getLogger(__name__)
 
@@ -65,13 +68,15 @@ class LibrdkafkaSource:
         """See the port."""
         options = self._options
         self._listener = listener
-        try:
-            self._consumer = Consumer(_settings(options) | {"error_cb": self._on_error})
-            metadata = self._consumer.list_topics(timeout=options.connect_timeout_s)
-        except KafkaException as error:
-            if self._consumer is not None:
-                self._consumer.poll(0.1)  # so that the reason is told to error_cb
-            raise self._told(error.args[0]) from None
+        require_usable_files(options)
+        with overheard(__name__):
+            try:
+                self._consumer = Consumer(_settings(options) | {"error_cb": self._on_error})
+                metadata = self._consumer.list_topics(timeout=options.connect_timeout_s)
+            except KafkaException as error:
+                if self._consumer is not None:
+                    self._consumer.poll(0.1)  # so that the reason is told to error_cb
+                raise why_refused(options) or self._told(error.args[0]) from None
         refuse_missing(options.topics, metadata.topics)
         topics = list(options.topics) or [f"^({options.topic_pattern})$"]
         self._consumer.subscribe(
@@ -132,8 +137,7 @@ class LibrdkafkaSource:
             found = self._consumer.consume(most, timeout_s)
         except KafkaException as error:
             raise self._told(error.args[0]) from None
-        if self._denied is not None:
-            raise self._told(self._denied)
+        self._refuse_if_denied()
         messages = []
         for record in found:
             problem = record.error()
@@ -152,6 +156,16 @@ class LibrdkafkaSource:
         except (UnicodeDecodeError, SystemError):  # the latter if it is not the last header
             partition = TopicPartition(record.topic(), record.partition())
             return self._raw_headers.of(partition, record.offset())
+
+    def _refuse_if_denied(self) -> None:
+        """A broker that restarts breaks TLS off too: that alone is no refusal."""
+        if self._denied is None:
+            return
+        refused = why_refused(self._options)
+        if refused is None and self._denied.code() == KafkaError._SSL:  # noqa: SLF001
+            self._denied = None
+            return
+        raise refused or self._told(self._denied)
 
     def _tell(self, error: KafkaError, record: Any) -> None:
         if error.code() in _GONE:
@@ -233,6 +247,8 @@ class LibrdkafkaSource:
     def _told(self, error: KafkaError) -> CdcArchiveError:
         servers = self._options.servers
         known = self._denied or error
+        if known.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001
+            return login_refused(self._options, servers)
         if known.code() in _DENIED:
             return SourceDenied(f"Kafka at {servers} refused access: {known.str()}")
         return SourceUnreachable(f"Kafka at {servers} does not answer: {error.str()}")

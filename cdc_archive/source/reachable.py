@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cdc_archive.errors import SourceUnreachable
@@ -34,9 +35,33 @@ def require_reachable(servers: Sequence[str], timeout_s: float) -> None:
         time.sleep(0.5)
 
 
+def within(seconds: float, attempt: Callable[[], object]) -> bool:
+    """Whether the attempt came to its end in time; raises what it raised.
+
+    For kafka-python joins an attempt to connect that is under way and may have no deadline.
+    """
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            attempt()
+        except BaseException as error:  # noqa: BLE001  # raised below, by the caller's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="attempt", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    return not thread.is_alive()
+
+
 @contextmanager
 def overheard(logger: str) -> Iterator[list[BaseException]]:
-    """The exceptions that a client only logs while it tries to connect."""
+    """The exceptions that a client only logs while it tries to connect; they are not logged then.
+
+    Whatever the log's level is: the one message at the end tells the reason.
+    """
     heard: list[BaseException] = []
 
     class Ear(logging.Handler):
@@ -46,8 +71,12 @@ def overheard(logger: str) -> Iterator[list[BaseException]]:
 
     ear = Ear(level=logging.WARNING)
     log = logging.getLogger(logger)
+    before = log.level, log.propagate
     log.addHandler(ear)
+    log.setLevel(logging.WARNING)
+    log.propagate = False
     try:
         yield heard
     finally:
         log.removeHandler(ear)
+        log.level, log.propagate = before

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -17,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
@@ -28,6 +30,7 @@ from botocore.exceptions import (
 from cdc_archive.errors import (
     BucketMissing,
     CdcArchiveError,
+    ConfigInvalid,
     ObjectMissing,
     ObjectTooLarge,
     StateUnknown,
@@ -38,6 +41,7 @@ from cdc_archive.errors import (
 )
 from cdc_archive.storage.compare import begins_with
 from cdc_archive.storage.object_store import Content, ObjectStat
+from cdc_archive.storage.s3_tls import tls_trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -78,13 +82,20 @@ class S3Options(NamedTuple):
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 60.0
     max_connections: int = 16
+    ca_file: str | None = None
 
     def __repr__(self) -> str:
         return f"S3Options(endpoint_url={self.endpoint_url!r}, region={self.region!r}, ...)"
 
 
 def client(options: S3Options) -> S3Client:
-    """A boto3 client that makes each request once."""
+    """A boto3 client that makes each request once.
+
+    Raises:
+        ConfigInvalid: `ca_file` holds no certificate.
+    """
+    if options.ca_file is not None:
+        _require_certificates(options.ca_file)
     config = Config(
         connect_timeout=options.connect_timeout_s,
         read_timeout=options.read_timeout_s,
@@ -99,7 +110,8 @@ def client(options: S3Options) -> S3Client:
         aws_session_token=options.session_token,
         region_name=options.region,
     )
-    return session.client("s3", endpoint_url=options.endpoint_url, config=config)
+    verify = options.ca_file  # None: AWS_CA_BUNDLE, or what botocore brings along
+    return session.client("s3", endpoint_url=options.endpoint_url, config=config, verify=verify)
 
 
 class S3Store:
@@ -218,7 +230,9 @@ class S3Store:
             raise self._told(error, "") from None
         except BotoCoreError as error:
             told = self._broken(error, "")
-            raise (StoreUnreachable(told.what) if isinstance(told, StoreBusy) else told) from None
+            if isinstance(told, StoreBusy):
+                told = StoreUnreachable(told.what, self._hint(error))
+            raise told from None
 
     def close(self) -> None:
         """See the port."""
@@ -251,17 +265,40 @@ class S3Store:
         if isinstance(error, NoCredentialsError | PartialCredentialsError):
             return StoreDenied(f"{what}: no credentials were found")
         if isinstance(error, SSLError):
-            return StoreUnreachable(what, "Check store.endpoint_url and the certificate it shows.")
+            trouble = tls_trouble(self._s3.meta.endpoint_url, error)
+            if trouble is not None:
+                return StoreUnreachable(*trouble)
         never_sent = EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError
         if isinstance(error, never_sent) or not writing:
             return StoreBusy(what)
         return StateUnknown(what)
+
+    def _hint(self, error: BotoCoreError) -> str:
+        """A port with TLS hangs up on whoever speaks plain HTTP."""
+        hung_up = isinstance(error, ConnectionClosedError)
+        if hung_up and self._s3.meta.endpoint_url.startswith("http://"):
+            return "If the store speaks TLS, store.endpoint_url begins with https://."
+        return (
+            "Check that store.endpoint_url is a port with TLS."
+            if isinstance(error, SSLError)
+            else ""
+        )
 
     def _no_bucket(self) -> BucketMissing:
         return BucketMissing(f"the bucket {self._bucket} does not exist")
 
     def _where(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{key}"
+
+
+def _require_certificates(file: str) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError:
+        raise ConfigInvalid(
+            f"store.ca_file {file} holds no certificate",
+            "Set it to the certificate of the CA that signed the store's, in PEM form.",
+        ) from None
 
 
 def _status(error: ClientError) -> int:

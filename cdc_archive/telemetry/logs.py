@@ -9,9 +9,9 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from cdc_archive.telemetry.masking import Mask
 from cdc_archive.telemetry.terminal import printable
 
-HIDDEN: Final = "********"
 _NOISY: Final = ("kafka", "botocore", "boto3", "urllib3", "werkzeug")
 
 
@@ -27,7 +27,6 @@ def configure(
         stream: where lines go; None: stderr.
     """
     stream = sys.stderr if stream is None else stream
-    masked = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -35,7 +34,7 @@ def configure(
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         structlog.processors.format_exc_info,
-        _Mask(masked),
+        _Masked(Mask(secrets)),
     ]
     console = form == "console" or (form == "auto" and stream.isatty())
     renderer: Any = (
@@ -73,11 +72,11 @@ def _for_a_terminal(
     return event
 
 
-class _Mask:
+class _Masked:
     """Replaces known secret values in everything that is about to be written."""
 
-    def __init__(self, secrets: list[str]) -> None:
-        self._secrets = secrets
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
 
     def __call__(
         self, _logger: object, _method: str, event: MutableMapping[str, Any]
@@ -88,11 +87,9 @@ class _Mask:
 
     def _masked(self, value: object) -> object:
         if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, HIDDEN)
-            return value
+            return self._mask(value)
         if isinstance(value, list | tuple):
             return [self._masked(one) for one in value]
         if isinstance(value, int | float | None):
             return value
-        return self._masked(str(value))
+        return self._mask(str(value))

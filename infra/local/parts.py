@@ -12,13 +12,13 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.local import artifacts
+from infra.local import artifacts, listeners
 from infra.local.processes import StateFolder, answers
 
 BUCKET = "archive"
 PREFIX = "demo"
 ACCESS_KEY, SECRET_KEY = "local-access", "local-secret"
-SASL_USER, SASL_PASSWORD = "worker", "worker-password"
+SASL_USER, SASL_PASSWORD = listeners.SASL_USER, listeners.SASL_PASSWORD
 DATABASE = "lab"
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _JVM = (
@@ -34,7 +34,6 @@ _JVM = (
 def kafka(state: StateFolder) -> None:
     """A broker that is its own controller (KRaft)."""
     port, controller = state.port("kafka"), state.port("kafka-controller")
-    open_to_all, with_login = f"PLAINTEXT://127.0.0.1:{port}", _sasl_listener(state)
     folder, jars = state.folder("kafka"), artifacts.kafka_jars()
     properties = folder / "server.properties"
     _properties(
@@ -43,17 +42,6 @@ def kafka(state: StateFolder) -> None:
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"{open_to_all},{with_login},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"{open_to_all},{with_login}",
-            "sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
-                "org.apache.kafka.common.security.plain.PlainLoginModule required "
-                f'user_{SASL_USER}="{SASL_PASSWORD}";'
-            ),
-            "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": (
-                "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"
-            ),
             "log.dirs": str(folder / "data"),
             "num.partitions": "1",
             "offsets.topic.replication.factor": "1",
@@ -63,16 +51,14 @@ def kafka(state: StateFolder) -> None:
             "group.initial.rebalance.delay.ms": "0",
             # Old event times with a time-based retention would be deleted without a word.
             "log.retention.ms": "-1",
-        },
+        }
+        | listeners.properties(state),
     )
     java = (*_JVM, "-cp", f"{jars}/*")
     if not (folder / "data" / "meta.properties").exists():
-        _once([*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", properties])
+        tool: list[str | Path] = [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER]
+        _once([*tool, "-c", properties, *listeners.users()])
     state.start("kafka", [*java, "kafka.Kafka", properties], lambda: answers(port))
-
-
-def _sasl_listener(state: StateFolder) -> str:
-    return f"SASL_PLAINTEXT://127.0.0.1:{state.port('kafka-sasl')}"
 
 
 def s3(state: StateFolder) -> None:

@@ -157,8 +157,8 @@ def test_a_wrong_setting_gives_one_message_and_its_exit_code(
 @pytest.mark.parametrize(
     ("changed", "code", "says"),
     [
-        ({"CDC_ARCHIVE_KAFKA__SASL_PASSWORD": "wr0ng-p4ssword"}, 6, "refused access"),
-        ({"CDC_ARCHIVE_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"}, 6, "refused access"),
+        ({"CDC_ARCHIVE_KAFKA__SASL_PASSWORD": "wr0ng-p4ssword"}, 6, "refused the login"),
+        ({"CDC_ARCHIVE_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"}, 6, "it has PLAIN"),
         ({"CDC_ARCHIVE_KAFKA__SASL_PASSWORD": ""}, 3, "is empty"),
         ({}, 0, "partition assigned"),
     ],
