@@ -35,6 +35,7 @@ def kafka(state: StateFolder) -> None:
     """A broker that is its own controller (KRaft)."""
     port, controller = state.port("kafka"), state.port("kafka-controller")
     open_to_all, with_login = f"PLAINTEXT://127.0.0.1:{port}", _sasl_listener(state)
+    proxied = "PROXIED://127.0.0.1:{}".format
     folder, jars = state.folder("kafka"), artifacts.kafka_jars()
     properties = folder / "server.properties"
     _properties(
@@ -43,8 +44,14 @@ def kafka(state: StateFolder) -> None:
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"{open_to_all},{with_login},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"{open_to_all},{with_login}",
+            "listeners": (
+                f"{open_to_all},{with_login},{proxied(state.port('kafka-proxied'))},"
+                f"CONTROLLER://127.0.0.1:{controller}"
+            ),
+            # Who came by the proxy is sent back to it, not past it.
+            "advertised.listeners": (
+                f"{open_to_all},{with_login},{proxied(state.port('kafka-proxy'))}"
+            ),
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
                 "org.apache.kafka.common.security.plain.PlainLoginModule required "
@@ -52,7 +59,8 @@ def kafka(state: StateFolder) -> None:
             ),
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": (
-                "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"
+                "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT,"
+                "PROXIED:PLAINTEXT"
             ),
             "log.dirs": str(folder / "data"),
             "num.partitions": "1",
@@ -87,6 +95,13 @@ def s3(state: StateFolder) -> None:
         lambda: answers(port),
         {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY},
     )
+
+
+def toxiproxy(state: StateFolder) -> None:
+    """A proxy for the tests of faults, told by HTTP what to stand between and how to misbehave."""
+    port = state.port("toxiproxy")
+    command: list[str | Path] = [artifacts.toxiproxy(), "-host", "127.0.0.1", "-port", str(port)]
+    state.start("toxiproxy", command, lambda: answers(port), {"LOG_LEVEL": "error"})
 
 
 def postgres(state: StateFolder) -> None:
@@ -205,3 +220,6 @@ PARTS: dict[str, Callable[[StateFolder], None]] = {
     "connect": connect,
 }
 """In the order in which they start."""
+
+ON_DEMAND: dict[str, Callable[[StateFolder], None]] = {"toxiproxy": toxiproxy}
+"""Started only when named, stopped with the rest."""
