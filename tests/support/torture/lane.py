@@ -1,0 +1,147 @@
+"""A topic under load, its archive, the workers that serve it, and the comparison at the end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from confluent_kafka.admin import AdminClient, NewTopic
+from support.independent import committed_to, fingerprint, read_archive, restored
+from support.real_stack import RealStack, wait_until
+from support.torture.life import Life
+from support.torture.load import Load
+from support.torture.witness import Witness
+
+from infra.local import parts
+
+WORKER = (sys.executable, "-m", "cdc_archive", "worker")
+
+
+class Lane:
+    """One topic with its load and workers.
+
+    Args:
+        stack: the servers.
+        folder: for logs.
+        client: which Kafka client the workers use.
+        partitions: of the topic.
+        seed: of the load.
+        per_second: messages, about.
+        s3: a plain client that reaches the store directly; None: the stack's.
+        settings: of the workers, in addition.
+    """
+
+    def __init__(
+        self,
+        stack: RealStack,
+        folder: Path,
+        client: str,
+        *,
+        partitions: int = 3,
+        seed: int = 4,
+        per_second: int = 600,
+        s3: Any = None,
+        **settings: str,
+    ) -> None:
+        self.topic = f"torture-{secrets.token_hex(4)}"
+        admin = AdminClient({"bootstrap.servers": stack.kafka})
+        admin.create_topics([NewTopic(self.topic, partitions, 1)])[self.topic].result(20)
+        self.client, self._stack, self._folder = client, stack, folder
+        self._settings = _settings(self.topic, client) | settings
+        self._s3 = stack.s3() if s3 is None else s3
+        self.lives: list[Life] = []
+        self.begun = time.monotonic()
+        self.witness = Witness(self._s3, parts.BUCKET, self.topic)
+        self.load = Load(stack.kafka, self.topic, partitions, seed, per_second)
+
+    def start(self, name: str = "a", command: Sequence[str] = WORKER, **settings: str) -> Life:
+        """Begin a worker's life; `name` is that of its log."""
+        environment = os.environ | self._stack.environment | self._settings | settings
+        log = self._folder / f"{self.topic}-{name}.log"
+        life = Life(command, environment, log)
+        self.lives.append(life)
+        return life
+
+    def archived(self) -> int:
+        """How many offsets the chains account for."""
+        return sum(self._ends().values())
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        with suppress(BotoCoreError, ClientError):  # down for now
+            return committed_to(self._s3, parts.BUCKET, self.topic)
+        return {}
+
+    def goes_on(self, seconds: float = 60, more: int = 500) -> None:
+        """Wait until the archive has grown: the workers do their work."""
+        goal = self.archived() + more
+        wait_until(lambda: self.archived() >= goal, f"{self.topic} ({self.client})", seconds)
+
+    def settle(self, seconds: float = 60) -> None:
+        """End the load and wait until all that was acknowledged is archived."""
+        self.load.stop()
+        ends = self.load.ends()
+        wait_until(lambda: self._ends() == ends, f"{self.topic} ({self.client}) to settle", seconds)
+
+    def verify(self) -> int:
+        """produced == archived, and no object was ever changed; how many messages there were."""
+        self.witness.stop()
+        archive = read_archive(self._s3, parts.BUCKET, self.topic)
+        kept = {place: [restored(one) for one in records] for place, records in archive.items()}
+        sent = {place: sorted(some) for place, some in self.load.acknowledged.items()}
+        assert {p: len(some) for p, some in kept.items()} == {p: len(s) for p, s in sent.items()}
+        assert {p: fingerprint(some) for p, some in kept.items()} == {
+            p: fingerprint(some) for p, some in sent.items()
+        }
+        return self.load.count
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self.load._stop.set()
+        self.witness._stop.set()
+        for life in self.lives:
+            life.end()
+
+
+def _settings(topic: str, client: str) -> dict[str, str]:
+    return {
+        "CDC_ARCHIVE_STORE__URL": f"s3://{parts.BUCKET}/{topic}",
+        "CDC_ARCHIVE_STORE__READ_TIMEOUT_SECONDS": "5",
+        "CDC_ARCHIVE_KAFKA__TOPICS": topic,
+        "CDC_ARCHIVE_KAFKA__GROUP_ID": topic,
+        "CDC_ARCHIVE_KAFKA__CLIENT": client,
+        "CDC_ARCHIVE_KAFKA__SESSION_TIMEOUT_MS": "6000",
+        "CDC_ARCHIVE_ARCHIVE__COMMIT_AGE_SECONDS": "0.4",
+        "CDC_ARCHIVE_ARCHIVE__COMMIT_RECORDS": "2000",
+        "CDC_ARCHIVE_WORKER__POLL_SECONDS": "0.1",
+        "CDC_ARCHIVE_WORKER__HTTP_PORT": "-1",
+    }
+
+
+@contextmanager
+def lanes(*wanted: Lane) -> Iterator[tuple[Lane, ...]]:
+    """Runs lanes side by side; at the end they settle, their workers stop, and all is compared."""
+    try:
+        yield wanted
+        for lane in wanted:
+            lane.settle()
+        for lane in wanted:
+            for life in lane.lives:
+                if life.process.poll() is None:
+                    life.stop()
+        for lane in wanted:
+            count, seconds = lane.verify(), time.monotonic() - lane.begun
+            print(
+                f"{lane.client}: {count} messages produced == archived, {len(lane.lives)} lives, "
+                f"{len(lane.witness.seen)} objects looked at {lane.witness.looks} times, "
+                f"{seconds:.1f} s"
+            )
+    finally:
+        for lane in wanted:
+            lane.close()
