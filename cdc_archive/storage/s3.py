@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import boto3
@@ -57,6 +58,16 @@ _DENIED: Final = frozenset(
     }
 )
 _DENIED_STATUS: Final = (401, 403)
+_GARBLED: Final = frozenset(
+    {
+        "BadDigest",
+        "IncompleteBody",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+"""The store compared hashes: what arrived is not what was sent, and was not stored."""
+_CLOCK: Final = "RequestTimeTooSkewed"
 _THROTTLED: Final = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"})
 _HTTP_SERVER_ERROR: Final = 500
 
@@ -194,10 +205,9 @@ class S3Store:
         try:
             self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
         except ClientError as error:
-            raise self._told(error, "") from None
+            raise _at_once(self._told(error, "")) from None
         except BotoCoreError as error:
-            told = self._broken(error, "")
-            raise (StoreUnreachable(told.what) if isinstance(told, StoreBusy) else told) from None
+            raise _at_once(self._broken(error, "")) from None
 
     def close(self) -> None:
         """See the port."""
@@ -210,6 +220,8 @@ class S3Store:
             return self._no_bucket()
         if code in _MISSING:
             return ObjectMissing(f"{self._where(key)}: no such object")
+        if passing := self._passing(error, where):
+            return passing
         if code in _DENIED or status in _DENIED_STATUS:
             return StoreDenied(
                 where,
@@ -218,8 +230,6 @@ class S3Store:
             )
         if code == "NotImplemented" and writing:
             return StoreUnsafe(f"{where}: the store does not know conditional writes")
-        if code in _THROTTLED or status == 503:  # noqa: PLR2004  # Service Unavailable: not done
-            return StoreBusy(where)
         if status >= _HTTP_SERVER_ERROR:
             return StateUnknown(where) if writing else StoreBusy(where)
         message = error.response.get("Error", {}).get("Message", "")
@@ -236,11 +246,35 @@ class S3Store:
             return StoreBusy(what)
         return StateUnknown(what)
 
+    def _passing(self, error: ClientError, where: str) -> StoreBusy | None:
+        """A refusal after which nothing was stored and which time can mend."""
+        code = _code(error)
+        if code in _GARBLED:
+            return StoreBusy(
+                f"{where}: the bytes did not arrive as they were sent",
+                "Look for what garbles data between here and the store: a proxy, a network card.",
+            )
+        if code == _CLOCK:  # requests are signed with the time
+            theirs = error.response["ResponseMetadata"]["HTTPHeaders"].get("date", "not")
+            return StoreBusy(
+                f"{where}: this machine's clock says {formatdate(usegmt=True)}, "
+                f"the store's {theirs}",
+                "Set the clock right (NTP). Nothing is lost; writing goes on once the two agree.",
+            )
+        if code in _THROTTLED or _status(error) == 503:  # noqa: PLR2004  # Service Unavailable
+            return StoreBusy(where)
+        return None
+
     def _no_bucket(self) -> BucketMissing:
         return BucketMissing(f"the bucket {self._bucket} does not exist")
 
     def _where(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{key}"
+
+
+def _at_once(error: CdcArchiveError) -> CdcArchiveError:
+    """What could be waited for, told to somebody who does not want to wait."""
+    return StoreUnreachable(error.what, error.action) if isinstance(error, StoreBusy) else error
 
 
 def _status(error: ClientError) -> int:
