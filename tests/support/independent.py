@@ -144,5 +144,7 @@ def committed_to(s3: Any, bucket: str, prefix: str) -> dict[tuple[str, int], int
     for page in pages.paginate(Bucket=bucket, Prefix=f"{prefix}/commits/"):
         for found in page.get("Contents", ()):
             last[found["Key"].rpartition("/")[0]] = found["Key"]
-    heads = [json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in last.values()]
+    heads = [
+        json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in last.values()
+    ]
     return {(head["topic"], head["partition"]): head["to"] for head in heads}

@@ -1,4 +1,4 @@
-"""A proxy that flips a bit in what is stored and in what is read: PUT bodies, GET answers.
+"""A proxy that flips a bit in PUT bodies and GET answers, or loses the answer to a PUT.
 
 HTTP/1.1 with Content-Length only, which is what S3 clients and servers speak here.
 """
@@ -20,12 +20,13 @@ class CorruptingProxy:
     Args:
         upstream: the server's port.
         seed: decides what is hit.
-        rate: probability that a body is hit.
+        flip: probability that a body is hit.
+        lose: probability that the connection is cut after the server answered a PUT.
     """
 
-    def __init__(self, upstream: int, seed: int, rate: float) -> None:
-        self.rate = rate
-        self.hit_puts = self.hit_gets = 0
+    def __init__(self, upstream: int, seed: int, *, flip: float = 0.0, lose: float = 0.0) -> None:
+        self.flip, self.lose = flip, lose
+        self.hit_puts = self.hit_gets = self.lost_puts = 0
         self._upstream, self._rng = upstream, random.Random(seed)
         self._lock = threading.Lock()
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -67,24 +68,31 @@ class CorruptingProxy:
             if not answer.startswith(b"HTTP/1.1 100"):
                 return False
         body = requests.read(_length(head))
-        if method == b"PUT" and self._strikes(body):
+        if method == b"PUT" and self._strikes(body, self.flip):
             self.hit_puts += 1
-            body = self._flip(body)
+            body = self._flipped(body)
         server.sendall(body)
         answer = _head(answers)
+        if (
+            method == b"PUT"
+            and answer.startswith(b"HTTP/1.1 200")
+            and self._strikes(b"x", self.lose)
+        ):
+            self.lost_puts += 1
+            return False
         client.sendall(answer)
         told = b"" if method == b"HEAD" else answers.read(_length(answer))
-        if method == b"GET" and self._strikes(told):
+        if method == b"GET" and self._strikes(told, self.flip):
             self.hit_gets += 1
-            told = self._flip(told)
+            told = self._flipped(told)
         client.sendall(told)
         return bool(head and answer)
 
-    def _strikes(self, body: bytes) -> bool:
+    def _strikes(self, body: bytes, rate: float) -> bool:
         with self._lock:
-            return bool(body) and self._rng.random() < self.rate
+            return bool(body) and self._rng.random() < rate
 
-    def _flip(self, body: bytes) -> bytes:
+    def _flipped(self, body: bytes) -> bytes:
         with self._lock:
             at, bit = self._rng.randrange(len(body)), 1 << self._rng.randrange(8)
         return body[:at] + bytes([body[at] ^ bit]) + body[at + 1 :]

@@ -1,7 +1,8 @@
 """Runs the real `cdc-archive worker` and kills it at one point of the commit order.
 
-`python -m support.torture.deadly_worker POINT NTH SIGNAL`: at the NTH time that POINT is reached, the process
-sends itself SIGNAL: KILL, or STOP, which makes it a zombie that wakes in the middle of that step.
+`python -m support.torture.deadly_worker POINT NTH SIGNAL`: at the NTH time that POINT is reached,
+the process sends itself SIGNAL: KILL, or STOP, which makes it a zombie that wakes in the middle of
+that step.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def deadly(point: str, nth: int, number: signal.Signals) -> None:
             return
         left -= 1
         if left == 0:
-            print(f"reached: {point}", flush=True)
+            sys.stdout.write(f"reached: {point}\n")
+            sys.stdout.flush()
             os.kill(os.getpid(), number)
 
     def armed(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,14 +13,18 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from confluent_kafka.admin import AdminClient, NewTopic
+
+from infra.local import parts
 from support.independent import committed_to, fingerprint, read_archive, restored
 from support.real_stack import RealStack, wait_until
 from support.torture.life import Life
 from support.torture.load import Load
 from support.torture.witness import Witness
 
-from infra.local import parts
-
+CLIENTS = ("kafka-python", "librdkafka")
+STATIC = {"CDC_ARCHIVE_KAFKA__GROUP_INSTANCE_ID": "a"}
+"""A static member comes back in place of the dead one, without waiting for its session to end."""
+TESTS = Path(__file__).parents[2]
 WORKER = (sys.executable, "-m", "cdc_archive", "worker")
 
 
@@ -64,10 +68,19 @@ class Lane:
     def start(self, name: str = "a", command: Sequence[str] = WORKER, **settings: str) -> Life:
         """Begin a worker's life; `name` is that of its log."""
         environment = os.environ | self._stack.environment | self._settings | settings
+        environment["PYTHONPATH"] = str(TESTS)  # for runners that stand beside the tests
         log = self._folder / f"{self.topic}-{name}.log"
         life = Life(command, environment, log)
         self.lives.append(life)
         return life
+
+    def start_again_and_again(self) -> Life:
+        """As a supervisor does: until a start gets through to the store."""
+        for _ in range(20):
+            life = self.start()
+            if not life.refused(10):
+                return life
+        raise AssertionError(f"none of 20 starts got through\n{life.log()[-1000:]}")
 
     def archived(self) -> int:
         """How many offsets the chains account for."""

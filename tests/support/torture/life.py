@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 
 class Life:
     """A process of `cdc-archive worker`, and its log.
@@ -37,12 +39,27 @@ class Life:
         """Wait until it has said something (so many times)."""
         deadline = time.monotonic() + seconds
         while self.log().count(text) < times:
-            ended = self.process.poll()
-            late = time.monotonic() > deadline
-            assert ended is None and not late, (
-                f"no {text!r} after {seconds} s (ended: {ended})\n{self.log()[-3000:]}"
-            )
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                code = self.process.returncode
+                pytest.fail(f"no {text!r} within {seconds} s, ended: {code}\n{self.log()[-3000:]}")
             time.sleep(0.05)
+
+    def refused(self, code: int, seconds: float = 60) -> bool:
+        """Whether it ended by itself, rather than be assigned partitions.
+
+        If it did, then with this exit code and one message, not a stack trace.
+        """
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None:
+            if "partition assigned" in self.log():
+                return False
+            assert time.monotonic() < deadline, self.log()[-3000:]
+            time.sleep(0.05)
+        told = self.log()
+        assert self.process.returncode == code, told[-3000:]
+        assert told.count("error:") == 1, told[-3000:]
+        assert "Traceback" not in told
+        return True
 
     def kill(self) -> None:
         """kill -9. It must be alive: a worker that ended by itself is a finding."""

@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from confluent_kafka import Message, Producer
+
 from support.build import HOUR_16_MS, change
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -98,7 +99,7 @@ class Load:
 
 
 def message(rng: random.Random, number: int) -> tuple[bytes | None, Headers, bytes | None]:
-    """Key, headers and value of the n-th message: event time moves on, hours change, some are odd."""
+    """Key, headers and value of the n-th message: event time moves on, some are late, some odd."""
     key = None if rng.random() < 0.02 else b'{"id":%d}' % (number % 97)
     headers: Headers = ()
     if rng.random() < 0.1:
