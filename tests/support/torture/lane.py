@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from infra.local import parts
 from support.independent import committed_to, fingerprint, read_archive, restored
 from support.real_stack import RealStack, wait_until
+from support.torture.folder import FolderBucket
 from support.torture.life import Life
 from support.torture.load import Load
 from support.torture.witness import Witness
@@ -25,7 +26,7 @@ CLIENTS = ("kafka-python", "librdkafka")
 STATIC = {"CDC_ARCHIVE_KAFKA__GROUP_INSTANCE_ID": "a"}
 """A static member comes back in place of the dead one, without waiting for its session to end."""
 TESTS = Path(__file__).parents[2]
-WORKER = (sys.executable, "-m", "cdc_archive", "worker")
+WORKER = (sys.executable, "-m", "cdc_archive", "--verbose", "worker")
 
 
 class Lane:
@@ -39,6 +40,7 @@ class Lane:
         seed: of the load.
         per_second: messages, about.
         s3: a plain client that reaches the store directly; None: the stack's.
+        root: the archive lies in a folder of this one, not in a bucket.
         settings: of the workers, in addition.
     """
 
@@ -52,22 +54,33 @@ class Lane:
         seed: int = 4,
         per_second: int = 600,
         s3: Any = None,
+        root: Path | None = None,
         **settings: str,
     ) -> None:
         self.topic = f"torture-{secrets.token_hex(4)}"
         admin = AdminClient({"bootstrap.servers": stack.kafka})
         admin.create_topics([NewTopic(self.topic, partitions, 1)])[self.topic].result(20)
-        self.client, self._stack, self._folder = client, stack, folder
-        self._settings = _settings(self.topic, client) | settings
+        self.client, self._folder = client, folder
+        self._settings = stack.environment | _settings(self.topic, client) | settings
         self._s3 = stack.s3() if s3 is None else s3
+        if root is not None:
+            self._lie_in(root)
         self.lives: list[Life] = []
         self.begun = time.monotonic()
         self.witness = Witness(self._s3, parts.BUCKET, self.topic)
         self.load = Load(stack.kafka, self.topic, partitions, seed, per_second)
 
+    def _lie_in(self, root: Path) -> None:
+        (root / self.topic).mkdir()
+        self._s3 = FolderBucket(root)
+        store = {name for name in self._settings if name.startswith("CDC_ARCHIVE_STORE__")}
+        for name in store:
+            del self._settings[name]
+        self._settings["CDC_ARCHIVE_STORE__URL"] = str(root / self.topic)
+
     def start(self, name: str = "a", command: Sequence[str] = WORKER, **settings: str) -> Life:
         """Begin a worker's life; `name` is that of its log."""
-        environment = os.environ | self._stack.environment | self._settings | settings
+        environment = os.environ | self._settings | settings
         environment["PYTHONPATH"] = str(TESTS)  # for runners that stand beside the tests
         log = self._folder / f"{self.topic}-{name}.log"
         life = Life(command, environment, log)
