@@ -10,7 +10,6 @@ from pathlib import Path
 
 VERSIONS_FILE = Path(__file__).parent.parent / "versions.env"
 _POSTGRES_BIN = Path("/usr/lib/postgresql")
-_LIBRARIES = Path("/usr/lib")
 
 
 class StackError(Exception):
@@ -111,17 +110,6 @@ def postgres_bin() -> Path:
     if not (folder / "postgres").exists():
         _apt_install(f"postgresql-{version}")
     return folder
-
-
-def libfaketime() -> Path:
-    """A library that shows a program another wall clock; installed by apt if it is not there."""
-    found = sorted(_LIBRARIES.glob("*/faketime/libfaketimeMT.so.1"))
-    if not found:
-        _apt_install("faketime")
-        found = sorted(_LIBRARIES.glob("*/faketime/libfaketimeMT.so.1"))
-    if not found:
-        raise StackError(f"faketime is installed, but {_LIBRARIES} does not hold its library")
-    return found[0]
 
 
 def _apt_install(package: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from infra.local.processes import StateFolder
 
 pytestmark = pytest.mark.e2e
 
+DAY = 86_400
 ENDPOINT = "CDC_ARCHIVE_STORE__ENDPOINT_URL"
 
 
@@ -67,7 +69,7 @@ def test_the_wall_clock_is_stepped_by_a_day(stack: RealStack, tmp_path: Path) ->
     """Forward and back: a store that checks signatures is waited for and the clock is named; a
     folder is written to all the while; hours are those of the records.
     """
-    clock = WallClock(tmp_path / "clock")
+    clock = WallClock(tmp_path)
     folder = tmp_path / "archives"
     folder.mkdir()
     wanted = [Lane(stack, tmp_path, one, **clock.environment) for one in CLIENTS]
@@ -76,13 +78,17 @@ def test_the_wall_clock_is_stepped_by_a_day(stack: RealStack, tmp_path: Path) ->
         lives = [lane.start() for lane in four]
         for lane in four:
             lane.goes_on()
-        for offset in ("+1d", "-1d"):
-            clock.step(offset)
+        for seconds in (DAY, -DAY):
+            clock.step(seconds)
             for life in lives[:2]:
                 life.says("this machine's clock says", times=life.log().count("'s clock says") + 1)
             for lane in four[2:]:
                 lane.goes_on()
-            clock.step("+0")
+            clock.step(0)
             for lane, life in zip(four, lives, strict=True):
                 lane.goes_on()
                 assert life.process.poll() is None, life.log()[-3000:]
+        today = datetime.now(UTC).date()
+        for lane in four[2:]:
+            told = {commit["committed_at"][:10] for commit in lane.commits()}
+            assert told >= {str(today + timedelta(days=n)) for n in (-1, 0, 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -103,6 +104,19 @@ class Lane:
         with suppress(BotoCoreError, ClientError):  # down for now
             return committed_to(self._s3, parts.BUCKET, self.topic)
         return {}
+
+    def commits(self) -> list[dict[str, Any]]:
+        """All commits that stand in the archive."""
+        prefix = f"{self.topic}/commits/"
+        keys = [
+            found["Key"]
+            for page in self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=parts.BUCKET, Prefix=prefix
+            )
+            for found in page.get("Contents", ())
+        ]
+        bodies = (self._s3.get_object(Bucket=parts.BUCKET, Key=key)["Body"] for key in keys)
+        return [json.loads(body.read()) for body in bodies]
 
     def goes_on(self, seconds: float = 60, more: int = 500) -> None:
         """Wait until the archive has grown: the workers do their work."""

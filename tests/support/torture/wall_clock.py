@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
 from pathlib import Path
 
-from infra.local import artifacts
+SOURCE = Path(__file__).with_suffix(".c")
 
 
 class WallClock:
-    """What libfaketime shows to processes started with `environment`.
+    """What processes started with `environment` take for the time.
 
     Args:
-        file: where the offset is kept.
+        folder: where its library is built (by the C compiler that Go needs too) and its state kept.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.step("+0")
-        self.environment = {
-            "LD_PRELOAD": str(artifacts.libfaketime()),
-            "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+    def __init__(self, folder: Path) -> None:
+        library, self._file = folder / "wall_clock.so", folder / "wall_clock"
+        how = ("-O2", "-Wall", "-Werror", "-shared", "-fPIC")
+        subprocess.run(["cc", *how, "-o", str(library), str(SOURCE)], check=True)
+        self.step(0)
+        self.environment = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self._file)}
 
-    def step(self, offset: str) -> None:
-        """Be off by this from now on, in libfaketime's words: `+1d`, `-1d`, `+0`."""
-        temporary = self._file.with_suffix(".new")
-        temporary.write_text(offset + "\n")
-        temporary.replace(self._file)
+    def step(self, seconds: int) -> None:
+        """Be off by this from now on."""
+        with self._file.open("r+b" if self._file.exists() else "w+b") as file:
+            file.write(struct.pack("=q", seconds))
