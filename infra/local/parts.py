@@ -69,6 +69,7 @@ def kafka(state: StateFolder) -> None:
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
             # Old event times with a time-based retention would be deleted without a word.
             "log.retention.ms": "-1",
         },

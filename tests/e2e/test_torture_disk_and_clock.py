@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.real_stack import RealStack
-from support.torture.lane import CLIENTS, Lane, lanes
+from support.torture.lane import CLIENTS, Lane, go_on, lanes
 from support.torture.small_disk import SmallDisk, small_disk
 from support.torture.wall_clock import WallClock
 
@@ -50,16 +50,15 @@ def test_the_disk_is_full_and_room_is_made(
     with lanes(*wanted) as four:
         lives = [lane.start() for lane in four]
         for _ in range(2):
-            for lane in four:
-                lane.goes_on()
+            go_on(*four)
             disk.fill()
             for life in lives:
                 life.says("trying again", times=life.log().count("trying again") + 1)
             time.sleep(2)
             assert disk.full
             disk.make_room()
-        for lane, life in zip(four, lives, strict=True):
-            lane.goes_on()
+        go_on(*four)
+        for life in lives:
             assert life.process.poll() is None, life.log()[-3000:]
         for life in lives[2:]:
             life.says("Make room on the disk")
@@ -76,17 +75,15 @@ def test_the_wall_clock_is_stepped_by_a_day(stack: RealStack, tmp_path: Path) ->
     wanted += [Lane(stack, tmp_path, one, root=folder, **clock.environment) for one in CLIENTS]
     with lanes(*wanted) as four:
         lives = [lane.start() for lane in four]
-        for lane in four:
-            lane.goes_on()
+        go_on(*four)
         for seconds in (DAY, -DAY):
             clock.step(seconds)
             for life in lives[:2]:
                 life.says("this machine's clock says", times=life.log().count("'s clock says") + 1)
-            for lane in four[2:]:
-                lane.goes_on()
+            go_on(*four[2:])
             clock.step(0)
-            for lane, life in zip(four, lives, strict=True):
-                lane.goes_on()
+            go_on(*four)
+            for life in lives:
                 assert life.process.poll() is None, life.log()[-3000:]
         today = datetime.now(UTC).date()
         for lane in four[2:]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from support.real_stack import RealStack
-from support.torture.lane import CLIENTS, Lane, lanes
+from support.torture.lane import CLIENTS, Lane, go_on, lanes
+from support.torture.life import stop
 
 pytestmark = pytest.mark.e2e
 
-GOINGS = 8
+GOINGS = 6
 
 
 @pytest.mark.parametrize("assignment", ["cooperative-sticky", "range"])
@@ -29,13 +30,13 @@ def test_three_workers_join_and_leave(stack: RealStack, tmp_path: Path, assignme
         for n in range(GOINGS):
             name = rng.choice("abc")
             if n % 2:
-                members[name].stop()
+                stop(members[name])
             else:
                 members[name].kill()
             time.sleep(rng.uniform(0, 1.5))
             members[name] = lane.start(name)
             members[name].says("partition assigned")
-        lane.goes_on()
+        go_on(lane)
 
     both = [Lane(stack, tmp_path, client, partitions=6, **settings) for client in CLIENTS]
     with lanes(*both), ThreadPoolExecutor(2) as pool:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from support.real_stack import RealStack, wait_until
 from support.torture.deadly_worker import POINTS
-from support.torture.lane import CLIENTS, STATIC, Lane, lanes
-from support.torture.life import Life
+from support.torture.lane import CLIENTS, STATIC, Lane, go_on, lanes
+from support.torture.life import Life, stop
 
 pytestmark = pytest.mark.e2e
 
@@ -78,17 +78,15 @@ def test_a_zombie_overwrites_nothing_and_works_on(stack: RealStack, tmp_path: Pa
         for zombie in zombies:
             wait_until(lambda zombie=zombie: zombie.frozen, "the zombie to stop itself")
         others = [lane.start("other") for lane in four]
-        for lane, other in zip(four, others, strict=True):
+        for other in others:
             other.says("partition assigned", times=3)
-            lane.goes_on()
+        go_on(*four)
         for zombie in zombies:
             zombie.thaw()
         for zombie in zombies:
             _says_one_of(zombie, "fenced", "partition lost")
-        for other in others:
-            other.stop()
-        for lane in four:
-            lane.goes_on()
+        stop(*others)
+        go_on(*four)
 
 
 def _says_one_of(life: Life, *texts: str) -> None:

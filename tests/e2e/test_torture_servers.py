@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.real_stack import RealStack
 from support.torture.corrupting_proxy import CorruptingProxy
-from support.torture.lane import CLIENTS, STATIC, Lane, lanes
+from support.torture.lane import CLIENTS, STATIC, Lane, go_on, lanes
 from support.torture.toxics import Proxy
 
 from infra.local import parts
@@ -45,14 +45,13 @@ def _stop(state: StateFolder, name: str) -> None:
 
 def _restarts(stack: RealStack, name: str, down_s: float, both: tuple[Lane, ...]) -> None:
     lives = [lane.start() for lane in both]
-    for fell in (_kill, _stop, _kill):
-        for lane in both:
-            lane.goes_on()
+    for fell in (_kill, _stop):
+        go_on(*both)
         fell(stack.state, name)
         time.sleep(down_s)
         parts.PARTS[name](stack.state)
-    for lane, life in zip(both, lives, strict=True):
-        lane.goes_on()
+    go_on(*both)
+    for life in lives:
         assert life.process.poll() is None, life.log()[-3000:]
 
 
@@ -95,16 +94,15 @@ def test_a_network_that_delays_and_cuts(
     ]
     with lanes(*wanted) as four:
         lives = [lane.start() for lane in four]
-        for lane in four:
-            lane.goes_on()
+        go_on(*four)
         for kind, stream, toxicity, how in TOXICS:
             with (
                 to_s3.toxic(kind, stream, toxicity, **how),
                 to_kafka.toxic(kind, stream, toxicity, **how),
             ):
                 time.sleep(2)
-        for lane, life in zip(four, lives, strict=True):
-            lane.goes_on()
+        go_on(*four)
+        for life in lives:
             assert life.process.poll() is None, life.log()[-3000:]
         assert "trying again" in lives[0].log()
 
@@ -116,8 +114,7 @@ def test_lost_answers_and_flipped_bits(stack: RealStack, tmp_path: Path) -> None
     with lanes(*(Lane(stack, tmp_path, client, **via) for client in CLIENTS)) as both:
         for _ in range(3):
             lives = [lane.start_again_and_again() for lane in both]
-            for lane in both:
-                lane.goes_on(more=1500)
+            go_on(*both, more=1500)
             for life in lives:
                 life.kill()
         for lane in both:

@@ -19,7 +19,7 @@ from infra.local import parts
 from support.independent import committed_to, fingerprint, read_archive, restored
 from support.real_stack import RealStack, wait_until
 from support.torture.folder import FolderBucket
-from support.torture.life import Life
+from support.torture.life import Life, stop
 from support.torture.load import Load
 from support.torture.witness import Witness
 
@@ -118,14 +118,8 @@ class Lane:
         bodies = (self._s3.get_object(Bucket=parts.BUCKET, Key=key)["Body"] for key in keys)
         return [json.loads(body.read()) for body in bodies]
 
-    def goes_on(self, seconds: float = 60, more: int = 500) -> None:
-        """Wait until the archive has grown: the workers do their work."""
-        goal = self.archived() + more
-        wait_until(lambda: self.archived() >= goal, f"{self.topic} ({self.client})", seconds)
-
     def settle(self, seconds: float = 60) -> None:
-        """End the load and wait until all that was acknowledged is archived."""
-        self.load.stop()
+        """Wait until all that was acknowledged is archived; the load has ended."""
         ends = self.load.ends()
         wait_until(lambda: self._ends() == ends, f"{self.topic} ({self.client}) to settle", seconds)
 
@@ -149,6 +143,14 @@ class Lane:
             life.end()
 
 
+def go_on(*wanted: Lane, more: int = 500, seconds: float = 60) -> None:
+    """Wait until each archive has grown: the workers do their work."""
+    goals = [(lane, lane.archived() + more) for lane in wanted]
+    for lane, goal in goals:
+        what = f"{lane.topic} ({lane.client}) to go on\n{lane.lives[-1].log()[-2000:]}"
+        wait_until(lambda lane=lane, goal=goal: lane.archived() >= goal, what, seconds)
+
+
 def _settings(topic: str, client: str) -> dict[str, str]:
     return {
         "CDC_ARCHIVE_STORE__URL": f"s3://{parts.BUCKET}/{topic}",
@@ -156,8 +158,8 @@ def _settings(topic: str, client: str) -> dict[str, str]:
         "CDC_ARCHIVE_KAFKA__TOPICS": topic,
         "CDC_ARCHIVE_KAFKA__GROUP_ID": topic,
         "CDC_ARCHIVE_KAFKA__CLIENT": client,
-        "CDC_ARCHIVE_KAFKA__SESSION_TIMEOUT_MS": "6000",
-        "CDC_ARCHIVE_ARCHIVE__COMMIT_AGE_SECONDS": "0.4",
+        "CDC_ARCHIVE_KAFKA__SESSION_TIMEOUT_MS": "3000",
+        "CDC_ARCHIVE_ARCHIVE__COMMIT_AGE_SECONDS": "0.5",
         "CDC_ARCHIVE_ARCHIVE__COMMIT_RECORDS": "2000",
         "CDC_ARCHIVE_WORKER__POLL_SECONDS": "0.1",
         "CDC_ARCHIVE_WORKER__HTTP_PORT": "-1",
@@ -170,11 +172,10 @@ def lanes(*wanted: Lane) -> Iterator[tuple[Lane, ...]]:
     try:
         yield wanted
         for lane in wanted:
-            lane.settle()
+            lane.load.stop()
         for lane in wanted:
-            for life in lane.lives:
-                if life.process.poll() is None:
-                    life.stop()
+            lane.settle()
+        stop(*(life for lane in wanted for life in lane.lives if life.process.poll() is None))
         for lane in wanted:
             count, seconds = lane.verify(), time.monotonic() - lane.begun
             print(

@@ -81,14 +81,17 @@ class Life:
         stat = Path(f"/proc/{self.process.pid}/stat").read_text()
         return stat.rpartition(")")[2].split()[0] == "T"
 
-    def stop(self, seconds: float = 60) -> None:
-        """SIGTERM: it must commit what it read and end with 0."""
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(seconds)
-        assert code == 0, f"exit code {code}\n{self.log()[-4000:]}"
-
     def end(self) -> None:
         """Make sure that nothing is left behind, whatever the test came to."""
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def stop(*lives: Life) -> None:
+    """SIGTERM: each must commit what it read and end with 0."""
+    for life in lives:
+        life.process.send_signal(signal.SIGTERM)
+    for life in lives:
+        code = life.process.wait(60)
+        assert code == 0, f"exit code {code}\n{life.log()[-4000:]}"

@@ -109,7 +109,7 @@ def message(rng: random.Random, number: int) -> tuple[bytes | None, Headers, byt
         return key, headers, None
     if kind < 0.025:
         return key, headers, b"\xff" + rng.randbytes(20)
-    late_s = rng.choice((0, 0, 0, 0, 1800))
+    late_s = 1800 if rng.random() < 0.005 else 0
     return (
         key,
         headers,
