@@ -20,7 +20,10 @@ GOINGS = 6
 @pytest.mark.parametrize("assignment", ["cooperative-sticky", "range"])
 def test_three_workers_join_and_leave(stack: RealStack, tmp_path: Path, assignment: str) -> None:
     """By TERM and by kill -9, while others take over, while they come back."""
-    settings = {"CDC_ARCHIVE_KAFKA__ASSIGNMENT": assignment}
+    settings = {
+        "CDC_ARCHIVE_KAFKA__ASSIGNMENT": assignment,
+        "CDC_ARCHIVE_ARCHIVE__COMMIT_AGE_SECONDS": "1",
+    }
 
     def come_and_go(lane: Lane, seed: int) -> None:
         rng = random.Random(seed)
