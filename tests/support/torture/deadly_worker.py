@@ -53,10 +53,10 @@ def deadly(point: str, nth: int, number: signal.Signals) -> None:
             os.kill(os.getpid(), number)
 
     def armed(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
             if when == "before":
                 reached(arguments)
-            answer = real(*arguments)
+            answer = real(*arguments, **named)
             if when == "after":
                 reached(arguments)
             return answer
