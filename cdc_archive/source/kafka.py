@@ -293,6 +293,8 @@ def _settings(options: KafkaOptions) -> dict[str, Any]:
         "isolation_level": options.isolation_level,
         "partition_assignment_strategy": [_ASSIGNORS[options.assignment]],
         "session_timeout_ms": options.session_timeout_ms,
+        "heartbeat_interval_ms": min(3_000, options.session_timeout_ms // 3),
+        "reconnect_backoff_max_ms": 5_000,  # a broker that is back is not left waiting for 30 s
         "max_poll_interval_ms": options.max_poll_interval_ms,
         "metadata_max_age_ms": options.metadata_max_age_ms,
         "fetch_max_bytes": options.fetch_max_bytes,

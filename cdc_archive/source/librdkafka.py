@@ -294,6 +294,8 @@ def _settings(options: KafkaOptions) -> dict[str, Any]:
         "isolation.level": options.isolation_level,
         "partition.assignment.strategy": options.assignment,
         "session.timeout.ms": options.session_timeout_ms,
+        "heartbeat.interval.ms": min(3_000, options.session_timeout_ms // 3),
+        "reconnect.backoff.max.ms": 5_000,
         "max.poll.interval.ms": options.max_poll_interval_ms,
         "topic.metadata.refresh.interval.ms": options.metadata_max_age_ms,
         "metadata.max.age.ms": options.metadata_max_age_ms,

@@ -10,8 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
+import structlog
+
 from cdc_archive.errors import ObjectMissing, ObjectTooLarge, Retry, StateUnknown, StoreUnreachable
 from cdc_archive.storage.object_store import Content, ObjectStat, ObjectStore
+
+_log = structlog.get_logger(__name__)
 
 _T = TypeVar("_T")
 _FIRST_S: Final = 0.1
@@ -117,8 +121,14 @@ class RetryingStore:
                     if isinstance(error, StateUnknown):
                         raise
                     raise StoreUnreachable(
-                        f"{error.what} (tried for {patience.retry_s:g} s)"
+                        f"{error.what} (tried for {patience.retry_s:g} s)", error.action
                     ) from None
+                _log.warning(
+                    "the store did not take it, trying again",
+                    error=error.what,
+                    action=error.action,
+                    pause_s=round(pause, 1),
+                )
             patience.on_retry()
             patience.sleep(pause)
             wait = min(wait * 2, _LONGEST_S)

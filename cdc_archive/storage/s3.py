@@ -11,6 +11,7 @@ import hashlib
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import boto3
@@ -64,6 +65,16 @@ _DENIED: Final = frozenset(
     }
 )
 _DENIED_STATUS: Final = (401, 403)
+_GARBLED: Final = frozenset(
+    {
+        "BadDigest",
+        "IncompleteBody",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+"""The store compared hashes: what arrived is not what was sent, and was not stored."""
+_CLOCK: Final = "RequestTimeTooSkewed"
 _THROTTLED: Final = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"})
 _CONFLICT: Final = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 """Another request for this key is under way, and may still fail: nothing was done, ask again."""
@@ -227,12 +238,9 @@ class S3Store:
         try:
             self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
         except ClientError as error:
-            raise self._told(error, "") from None
+            raise _at_once(self._told(error, "")) from None
         except BotoCoreError as error:
-            told = self._broken(error, "")
-            if isinstance(told, StoreBusy):
-                told = StoreUnreachable(told.what, self._hint(error))
-            raise told from None
+            raise _at_once(self._broken(error, ""), self._hint(error)) from None
 
     def close(self) -> None:
         """See the port."""
@@ -245,6 +253,8 @@ class S3Store:
             return self._no_bucket()
         if code in _MISSING:
             return ObjectMissing(f"{self._where(key)}: no such object")
+        if passing := self._passing(error, where):
+            return passing
         if code in _DENIED or status in _DENIED_STATUS:
             return StoreDenied(
                 where,
@@ -253,8 +263,6 @@ class S3Store:
             )
         if code == "NotImplemented" and writing:
             return StoreUnsafe(f"{where}: the store does not know conditional writes")
-        if code in _CONFLICT or code in _THROTTLED or status == 503:  # noqa: PLR2004  # Service Unavailable: not done
-            return StoreBusy(where)
         if status >= _HTTP_SERVER_ERROR:
             return StateUnknown(where) if writing else StoreBusy(where)
         message = error.response.get("Error", {}).get("Message", "")
@@ -284,6 +292,26 @@ class S3Store:
             else ""
         )
 
+    def _passing(self, error: ClientError, where: str) -> StoreBusy | None:
+        """A refusal after which nothing was stored and which time can mend."""
+        code = _code(error)
+        if code in _GARBLED:
+            return StoreBusy(
+                f"{where}: the bytes did not arrive as they were sent",
+                "Look for what garbles data between here and the store: a proxy, a network card.",
+            )
+        if code == _CLOCK:  # requests are signed with the time
+            theirs = error.response["ResponseMetadata"]["HTTPHeaders"].get("date", "not")
+            return StoreBusy(
+                f"{where}: this machine's clock says {formatdate(usegmt=True)}, "
+                f"the store's {theirs}",
+                "Set the clock right (NTP). Nothing is lost; writing goes on once the two agree.",
+            )
+        unavailable = 503
+        if code in _CONFLICT or code in _THROTTLED or _status(error) == unavailable:
+            return StoreBusy(where)
+        return None
+
     def _no_bucket(self) -> BucketMissing:
         return BucketMissing(f"the bucket {self._bucket} does not exist")
 
@@ -299,6 +327,13 @@ def _require_certificates(file: str) -> None:
             f"store.ca_file {file} holds no certificate",
             "Set it to the certificate of the CA that signed the store's, in PEM form.",
         ) from None
+
+
+def _at_once(error: CdcArchiveError, hint: str = "") -> CdcArchiveError:
+    """What could be waited for, told to somebody who does not want to wait."""
+    if not isinstance(error, StoreBusy):
+        return error
+    return StoreUnreachable(error.what, hint or error.action)
 
 
 def _status(error: ClientError) -> int:

@@ -28,7 +28,7 @@ def settings(state: StateFolder) -> dict[str, str]:
 
 def up(state: StateFolder, names: list[str]) -> None:
     """Start what does not run, in order."""
-    for name, start in parts.PARTS.items():
+    for name, start in (parts.PARTS | parts.ON_DEMAND).items():
         if name in names:
             begun = time.monotonic()
             start(state)
@@ -37,7 +37,7 @@ def up(state: StateFolder, names: list[str]) -> None:
 
 def down(state: StateFolder, names: list[str]) -> None:
     """Stop what runs, in the reverse order."""
-    for name in reversed(list(parts.PARTS)):
+    for name in reversed([*parts.PARTS, *parts.ON_DEMAND]):
         if name in names:
             state.stop(name)
 
@@ -57,12 +57,12 @@ def main() -> int:
     parser.add_argument("--purge", action="store_true", help="with down: remove the data too")
     given = parser.parse_args()
     state = StateFolder(given.state_dir)
-    names = given.parts or list(parts.PARTS)
+    names = given.parts or [*parts.PARTS]
     try:
         if given.command == "up":
             up(state, names)
         elif given.command == "down":
-            down(state, names)
+            down(state, given.parts or [*parts.PARTS, *parts.ON_DEMAND])
             if given.purge:
                 purge(state)
         elif given.command == "psql":
@@ -70,7 +70,7 @@ def main() -> int:
         elif given.command == "env":
             print("\n".join(f"export {name}={value}" for name, value in settings(state).items()))
         else:
-            for name in parts.PARTS:
+            for name in (*parts.PARTS, *parts.ON_DEMAND):
                 pid = state.running(name)
                 print(f"{name:9} 127.0.0.1:{state.port(name)}  {pid or 'down'}")
     except StackError as error:

@@ -81,17 +81,26 @@ def debezium_plugins() -> Path:
 def versitygw() -> Path:
     """The S3 server's program, built from its source."""
     version = versions()["VERSITYGW_VERSION"]
-    folder = cache() / f"versitygw-{version}"
+    return _go_install(
+        f"versitygw-{version}", f"github.com/versity/versitygw/cmd/versitygw@{version}"
+    )
+
+
+def toxiproxy() -> Path:
+    """A proxy that delays and cuts connections, built from its source."""
+    version = versions()["TOXIPROXY_VERSION"]
+    return _go_install(
+        f"toxiproxy-{version}", f"github.com/Shopify/toxiproxy/v2/cmd/server@{version}"
+    )
+
+
+def _go_install(name: str, package: str) -> Path:
+    folder = cache() / name
     if not _complete(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _run(
-            "go",
-            "install",
-            f"github.com/versity/versitygw/cmd/versitygw@{version}",
-            GOBIN=str(folder),
-        )
+        _run("go", "install", package, GOBIN=str(folder))
         _mark(folder)
-    return folder / "versitygw"
+    return folder / package.partition("@")[0].rpartition("/")[2]
 
 
 def postgres_bin() -> Path:
@@ -99,15 +108,16 @@ def postgres_bin() -> Path:
     version = versions()["POSTGRES_VERSION"]
     folder = _POSTGRES_BIN / version / "bin"
     if not (folder / "postgres").exists():
-        if os.geteuid() != 0:
-            raise StackError(
-                f"PostgreSQL {version} is missing: apt-get install postgresql-{version}"
-            )
-        quietly = ("-y", "-q", "--no-install-recommends")
-        package = f"postgresql-{version}"
-        _run("apt-get", "update", "-q")
-        _run("apt-get", "install", *quietly, package, DEBIAN_FRONTEND="noninteractive")
+        _apt_install(f"postgresql-{version}")
     return folder
+
+
+def _apt_install(package: str) -> None:
+    if os.geteuid() != 0:
+        raise StackError(f"{package} is missing: apt-get install {package}")
+    quietly = ("-y", "-q", "--no-install-recommends")
+    _run("apt-get", "update", "-q")
+    _run("apt-get", "install", *quietly, package, DEBIAN_FRONTEND="noninteractive")
 
 
 def _pom(*artifacts: tuple[str, str, str]) -> str:

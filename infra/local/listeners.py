@@ -17,9 +17,10 @@ LISTENERS = {
     "MUTUAL": ("kafka-mutual", "SSL", "server"),
     "OTHERHOST": ("kafka-other-host", "SSL", "other-host"),
     "EXPIRED": ("kafka-expired", "SSL", "expired"),
+    "PROXIED": ("kafka-proxied", "PLAINTEXT", None),
 }
-"""SASL_PLAINTEXT has no SCRAM, MUTUAL wants a client's certificate, the last two are not to be
-trusted."""
+"""SASL_PLAINTEXT has no SCRAM, MUTUAL wants a client's certificate, OTHERHOST and EXPIRED are not
+to be trusted; who came to PROXIED by its proxy is sent back to that, not past it."""
 
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -29,11 +30,12 @@ def properties(state: StateFolder) -> dict[str, str]:
     addresses = {
         name: f"{name}://127.0.0.1:{state.port(port)}" for name, (port, *_) in LISTENERS.items()
     }
+    advertised = addresses | {"PROXIED": f"PROXIED://127.0.0.1:{state.port('kafka-proxy')}"}
     controller = f"CONTROLLER://127.0.0.1:{state.port('kafka-controller')}"
     protocols = {name: protocol for name, (_, protocol, _) in LISTENERS.items()}
     found = {
         "listeners": ",".join([*addresses.values(), controller]),
-        "advertised.listeners": ",".join(addresses.values()),
+        "advertised.listeners": ",".join(advertised.values()),
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": ",".join(
             f"{name}:{protocol}" for name, protocol in protocols.items()

@@ -49,6 +49,7 @@ def kafka(state: StateFolder) -> None:
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
             # Old event times with a time-based retention would be deleted without a word.
             "log.retention.ms": "-1",
         }
@@ -73,6 +74,13 @@ def s3(state: StateFolder) -> None:
         lambda: answers(port),
         {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY},
     )
+
+
+def toxiproxy(state: StateFolder) -> None:
+    """A proxy for the tests of faults, told by HTTP what to stand between and how to misbehave."""
+    port = state.port("toxiproxy")
+    command: list[str | Path] = [artifacts.toxiproxy(), "-host", "127.0.0.1", "-port", str(port)]
+    state.start("toxiproxy", command, lambda: answers(port), {"LOG_LEVEL": "error"})
 
 
 def postgres(state: StateFolder) -> None:
@@ -191,3 +199,6 @@ PARTS: dict[str, Callable[[StateFolder], None]] = {
     "connect": connect,
 }
 """In the order in which they start."""
+
+ON_DEMAND: dict[str, Callable[[StateFolder], None]] = {"toxiproxy": toxiproxy}
+"""Started only when named, stopped with the rest."""

@@ -115,6 +115,13 @@ class StateFolder:
                 return
         raise StackError(f"{name} (pid {pid}) cannot be stopped")
 
+    def kill(self, name: str) -> None:
+        """KILL, without a chance to put anything in order, and wait until it is gone."""
+        self.signal(name, signal.SIGKILL)
+        while self.running(name) is not None:
+            time.sleep(0.01)
+        self._reap(name)
+
     def _reap(self, name: str) -> None:
         child = self._children.pop(name, None)
         if child is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from cdc_archive.errors import ObjectMissing, StateUnknown, StoreBusy, StoreDenied, StoreUnreachable
 from cdc_archive.storage.memory import MemoryStore
@@ -81,6 +82,15 @@ def test_patience_ends_with_the_last_cause() -> None:
     with pytest.raises(StoreUnreachable, match=r"503 \(tried for 60 s\)"):
         patient(Scripted(*[("before", BUSY)] * 1000), time).create("k", b"")
     assert time.now <= 60
+
+
+def test_what_a_person_can_do_is_told_while_trying_and_at_the_end() -> None:
+    """Nobody should have to wait until patience ends to read why."""
+    busy = StoreBusy("the clock is off", "Set it.")
+    with capture_logs() as lines, pytest.raises(StoreUnreachable) as caught:
+        patient(Scripted(*[("before", busy)] * 1000), Time()).create("k", b"")
+    assert caught.value.action == "Set it."
+    assert (lines[0]["error"], lines[0]["action"]) == ("the clock is off", "Set it.")
 
 
 def test_an_unknown_state_stays_unknown() -> None:

@@ -142,6 +142,9 @@ def break_off(request: BaseHTTPRequestHandler) -> None:
         (saying(404, "NoSuchBucket"), BucketMissing, BucketMissing),
         (saying(501, "NotImplemented"), StoreUnsafe, StoreBusy),
         (saying(400, "InvalidRequest"), StoreUnreachable, StoreUnreachable),
+        (saying(400, "BadDigest"), StoreBusy, StoreBusy),
+        (saying(400, "XAmzContentSHA256Mismatch"), StoreBusy, StoreBusy),
+        (saying(403, "RequestTimeTooSkewed"), StoreBusy, StoreBusy),
         (hang_up, StateUnknown, StoreBusy),
         (stay_silent, StateUnknown, StoreBusy),
         (break_off, None, StoreBusy),
@@ -162,6 +165,24 @@ def test_every_failure_says_what_to_do(
         assert SECRET not in str(caught.value)
     with pytest.raises(on_get):
         store.get("k")
+
+
+def test_a_clock_that_is_off_is_named_with_both_times(
+    answering: Callable[[Handle], S3Store],
+) -> None:
+    """Not as wrong credentials; a start is told at once."""
+
+    def yesterday(request: BaseHTTPRequestHandler) -> None:
+        request.date_time_string = lambda timestamp=None: "Mon, 01 Jan 2001 00:00:00 GMT"
+        saying(403, "RequestTimeTooSkewed")(request)
+
+    store = answering(yesterday)
+    with pytest.raises(StoreBusy, match=r"clock says .*, the store's Mon, 01 Jan 2001") as caught:
+        store.create("k", b"")
+    assert "NTP" in caught.value.action
+    with pytest.raises(StoreUnreachable, match="clock says") as refused:
+        store.check()
+    assert "NTP" in refused.value.action
 
 
 def test_taken_is_an_answer_not_a_failure(answering: Callable[[Handle], S3Store]) -> None:

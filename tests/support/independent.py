@@ -100,3 +100,51 @@ def _check_place(record: dict, file: dict, place: tuple) -> None:
         when = record["event_time_us"]
         assert f"/date={when:%Y-%m-%d}/hour={when:%H}/" in file["key"]
         assert f"table={record['table']}/" in file["key"]
+
+
+Content = tuple[int, bytes | None, tuple[tuple[str, bytes | None], ...], bytes | None]
+"""Offset, key, headers and value of a message."""
+
+_PARTS = {0x01: "before", 0x02: "after", 0x03: "source", 0x04: "transaction"}
+
+
+def restored(record: dict[str, Any]) -> Content:
+    """The message that a record (or a quarantined one) was made of, byte for byte.
+
+    By schemas/ARCHIVE_FORMAT.md, "Envelope text"; messages with a Connect schema are not used here.
+    """
+    headers = tuple((header["name"], header["value"]) for header in record["headers"])
+    if "reason" in record:
+        return record["offset"], record["key"], headers, record["value"]
+    text = record["envelope"]
+    if text is None:
+        return record["offset"], record["key"], headers, None
+    value = "".join(
+        record[_PARTS[ord(character)]] if ord(character) in _PARTS else character
+        for character in text
+    )
+    return record["offset"], record["key"], headers, value.encode()
+
+
+def fingerprint(messages: Iterable[Content]) -> str:
+    """sha256 over offset, key, headers and value of all messages, each part with its length."""
+    running = hashlib.sha256()
+    for offset, key, headers, value in messages:
+        parts = [b"%d" % offset, key, value, b"%d" % len(headers)]
+        parts += [part for name, content in headers for part in (name.encode(), content)]
+        for part in parts:
+            running.update(b"-" if part is None else b"%d:" % len(part) + part)
+    return running.hexdigest()
+
+
+def committed_to(s3: Any, bucket: str, prefix: str) -> dict[tuple[str, int], int]:
+    """`to` of the last commit of each chain: how far the archive has come."""
+    last: dict[str, str] = {}
+    pages = s3.get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=bucket, Prefix=f"{prefix}/commits/"):
+        for found in page.get("Contents", ()):
+            last[found["Key"].rpartition("/")[0]] = found["Key"]
+    heads = [
+        json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in last.values()
+    ]
+    return {(head["topic"], head["partition"]): head["to"] for head in heads}
