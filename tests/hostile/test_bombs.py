@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from hostile.bounded import MIB, run
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is told by /proc")
 
 STREAMED = {
     "zstandard": """
