@@ -163,7 +163,8 @@ class BucketClient:
         """S3 may answer 409 while another request for the same key is under way: nothing is done,
         and that other one may still fail.
         """
-        rng, busy = self._weather.rng, self.bucket.on_the_wire[key] > 0
+        rng = self._weather.rng
+        busy = self.bucket.on_the_wire[key] > 0 and not self._weather.calm
         if busy and key not in self.bucket.objects and rng.random() < 0.5:
             self._counts["store: conflict"] += 1
             raise StoreBusy("409 ConditionalRequestConflict")

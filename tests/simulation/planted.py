@@ -30,8 +30,8 @@ from cdc_archive.worker.assignment import Assignment
 from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.limits import AGE, Limits, due
 from cdc_archive.worker.owned import Owned
+from cdc_archive.worker.pressure import Pressure
 from cdc_archive.worker.topics import Topics
-from cdc_archive.worker.worker import Worker
 from simulation.bucket import Bucket
 from simulation.consumer import Consumer, Position
 
@@ -264,7 +264,7 @@ def hour_of_the_first_record(patch: Patch) -> None:
 
 def memory_without_a_limit(patch: Patch) -> None:
     """Nothing is committed or paused for memory."""
-    patch(Worker, "_relieve", lambda self: None)
+    patch(Pressure, "relieve", lambda self, owned: None)
 
 
 def stale_facts_of_the_topic(patch: Patch) -> None:
