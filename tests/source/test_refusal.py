@@ -59,7 +59,7 @@ def test_the_setting_is_named(address: str, client: type, given: dict, says: str
     begun = time.monotonic()
     with pytest.raises(SourceDenied, match=says):
         source.open(Listener())
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 40
     source.close()
     del source
     gc.collect()  # kafka-python leaves a socket open whose TLS handshake failed
