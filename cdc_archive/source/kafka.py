@@ -87,6 +87,7 @@ class KafkaSource:
                 told = why_refused(options) or self._told(causes[-1] if causes else error)
                 if dropped and isinstance(told, SourceUnreachable):
                     told = self._drops_us()
+                self.close()  # or it would go on trying, and logging
                 raise told from None
 
     def _subscribe(self, listener: AssignmentListener) -> None:

@@ -76,7 +76,9 @@ class LibrdkafkaSource:
             except KafkaException as error:
                 if self._consumer is not None:
                     self._consumer.poll(0.1)  # so that the reason is told to error_cb
-                raise why_refused(options) or self._told(error.args[0]) from None
+                told = why_refused(options) or self._told(error.args[0])
+                self.close()  # or it would go on trying, and logging
+                raise told from None
         refuse_missing(options.topics, metadata.topics)
         topics = list(options.topics) or [f"^({options.topic_pattern})$"]
         self._consumer.subscribe(

@@ -18,7 +18,8 @@ from cdc_archive.errors import CdcArchiveError, SourceDenied
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.tls_files import context, reason
 
-_PATIENCE_S: Final = 3.0
+_CONNECT_S: Final = 3.0
+_ANSWER_S: Final = 10.0
 _LARGEST_ANSWER: Final = 65_536
 _HANDSHAKE, _AUTHENTICATE = 17, 36  # Kafka's API keys, both in version 0 or 1 since Kafka 1.0
 _ILLEGAL_STATE, _UNSUPPORTED_MECHANISM = 34, 33  # its error codes
@@ -49,9 +50,8 @@ def login_refused(options: KafkaOptions, where: str) -> SourceDenied:
 
 
 def _look(options: KafkaOptions, server: str) -> CdcArchiveError | None:
-    host, _, port = server.rpartition(":")
-    protocol = options.security_protocol
-    with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S) as plain:
+    host, protocol = server.rpartition(":")[0], options.security_protocol
+    with _connected(server) as plain:
         if not protocol.endswith("SSL"):
             return _ask(plain, options, server) if _is_plain(server) else _speaks_tls(server)
         try:
@@ -67,6 +67,13 @@ def _look(options: KafkaOptions, server: str) -> CdcArchiveError | None:
                 return _ask(secured, options, server)
             except ssl.SSLError as error:  # with TLS 1.3 it comes after the handshake
                 return _refused_by_tls(options, server, error)
+
+
+def _connected(server: str) -> socket.socket:
+    host, _, port = server.rpartition(":")
+    made = socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S)
+    made.settimeout(_ANSWER_S)
+    return made
 
 
 def _ask(channel: socket.socket, options: KafkaOptions, server: str) -> CdcArchiveError | None:
@@ -137,9 +144,8 @@ def _mechanisms(answer: bytes) -> list[str]:
 
 def _is_plain(server: str) -> bool:
     """Whether the port answers Kafka's protocol without TLS."""
-    host, _, port = server.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S) as plain:
+        with _connected(server) as plain:
             _request(plain, _HANDSHAKE, 1, struct.pack(">h", 5) + b"PLAIN")
     except OSError:
         return False
@@ -148,10 +154,10 @@ def _is_plain(server: str) -> bool:
 
 def _speaks_tls(server: str) -> CdcArchiveError | None:
     """For a port that is silent without TLS: told only if it does shake hands. Nothing is sent."""
-    host, _, port = server.rpartition(":")
+    host = server.rpartition(":")[0]
     anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S) as plain:
+    with _connected(server) as plain:
         try:
             anyone.wrap_socket(plain, server_hostname=host.strip("[]")).close()
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSLError
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from support.build import change
@@ -135,8 +136,15 @@ def archive(stack: RealStack, guarded: Guarded, tmp_path_factory: pytest.TempPat
 
 
 def refused(call: Any, *codes: str, **arguments: Any) -> None:
+    def insist() -> None:
+        for _ in range(3):
+            # The server hangs up after it refused a PUT: that tells nothing of this request.
+            with contextlib.suppress(SSLError):
+                call(Bucket=BUCKET, **arguments)
+                return
+
     with pytest.raises(ClientError) as caught:
-        call(Bucket=BUCKET, **arguments)
+        insist()
     assert caught.value.response["Error"]["Code"] in (codes or ("AccessDenied",))
 
 
@@ -261,4 +269,4 @@ def test_a_wrong_way_to_the_store_gives_one_message(
     assert "Traceback" not in done.stderr
     for secret in ("wr0ng-s3cret", guarded.keys["reader"][1]):
         assert secret not in done.stderr
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60

@@ -211,7 +211,7 @@ def test_a_wrong_way_in_gives_one_message(refusals: dict, client: str, name: str
     assert not [secret for secret in SECRETS if secret in done.stderr + done.stdout]
     logged = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert {line["level"] for line in logged} <= {"info"}
-    assert seconds < CONNECT_S + 15
+    assert seconds < 60  # on a busy machine; alone it is the connect timeout and two seconds more
 
 
 @pytest.mark.parametrize("name", WRONG)

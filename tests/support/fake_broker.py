@@ -10,13 +10,17 @@ from collections.abc import Iterator
 
 _HANDSHAKE, _API_VERSIONS, _AUTHENTICATE = 17, 18, 36
 _UNSUPPORTED_VERSION, _REFUSED = 35, 58
+_LARGEST = 1_000_000
 
 
 class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         with contextlib.suppress(OSError, struct.error):
             while head := self.rfile.read(4):
-                self._answer(self.rfile.read(struct.unpack(">i", head)[0]))
+                (size,) = struct.unpack(">i", head)
+                if not 0 < size < _LARGEST:
+                    return  # as Kafka does: this is TLS or HTTP
+                self._answer(self.rfile.read(size))
 
     def _answer(self, request: bytes) -> None:
         api, version, number = struct.unpack_from(">hhi", request)
