@@ -103,7 +103,7 @@ def skewed(rng: random.Random, partitions: int, ratio: int, size: int) -> Load:
 
 
 def ordinary(rng: random.Random, tables: int) -> Load:
-    """Rows of a dozen columns such as applications have, about 900 bytes an event; a table each."""
+    """Rows of a dozen columns such as applications have, about 500 bytes an event; a table each."""
     states = (b"active", b"pending", b"suspended", b"deleted")
     for number in _count():
         table, user = number % tables, rng.randrange(50_000)
