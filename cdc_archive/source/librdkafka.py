@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from operator import methodcaller
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -45,6 +46,10 @@ _GONE: Final = frozenset(
     {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001
 )
 _ANSWER_S: Final = 10.0
+_headers_of: Final = methodcaller("headers")
+"""Not called as a method: for a name that is not UTF-8 confluent-kafka gives a result *and* sets an
+error, which the interpreter's fast path of a method call does not look for; it then surfaces
+anywhere, or crashes."""
 
 
 class LibrdkafkaSource:
@@ -154,7 +159,7 @@ class LibrdkafkaSource:
 
     def _headers(self, record: Any) -> Headers:
         try:
-            return tuple(record.headers() or ())
+            return tuple(_headers_of(record) or ())
         except (UnicodeDecodeError, SystemError):  # the latter if it is not the last header
             partition = TopicPartition(record.topic(), record.partition())
             return self._raw_headers.of(partition, record.offset())

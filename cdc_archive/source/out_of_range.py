@@ -8,14 +8,23 @@ from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import OffsetGap
 
 
-def out_of_range(partition: TopicPartition, wanted: int, held: OffsetRange) -> OffsetGap:
-    """The error for a gap, with the exact command that records it as a known loss (I4)."""
+def out_of_range(
+    partition: TopicPartition, wanted: int, held: OffsetRange, topic_id: str | None = None
+) -> OffsetGap:
+    """The error for a gap, with the exact command that records it as a known loss (I4).
+
+    Args:
+        partition: where the gap is.
+        wanted: the offset that is to be read next.
+        held: the offsets that the log holds.
+        topic_id: of the topic, if its chain is yet to begin: no other topic may go on there then.
+    """
     if wanted < held.start:
         return OffsetGap(
             f"{partition}: offset {wanted} is to be read next, but the log holds {held}: "
             f"{held.start - wanted} messages were deleted before they were read",
             "To record the loss in the archive and go on after it:\n"
-            + _command(partition, wanted, held.start),
+            + _command(partition, wanted, held.start, topic_id),
         )
     return OffsetGap(
         f"{partition}: offset {wanted} is to be read next, but the log ends at {held.end}: "
@@ -27,8 +36,9 @@ def out_of_range(partition: TopicPartition, wanted: int, held: OffsetRange) -> O
     )
 
 
-def _command(partition: TopicPartition, start: int, end: int) -> str:
+def _command(partition: TopicPartition, start: int, end: int, topic_id: str | None = None) -> str:
+    guard = "" if topic_id is None else f"--topic-id {topic_id} "
     return (
         f"    cdc-archive gap accept {shlex.quote(partition.topic)} {partition.partition} "
-        f"--from {start} --to {end} --reason '...' --by '...'"
+        f"--from {start} --to {end} {guard}--reason '...' --by '...'"
     )

@@ -1,6 +1,7 @@
 """Headers that confluent-kafka cannot hand over, for a name is not UTF-8: fetched by kafka-python.
 
-Such a message is rare, so it may cost a request of its own; the rest goes on by librdkafka.
+Such a message is rare, so it may cost a request of its own; the rest goes on by librdkafka. The
+headers that come with the same answer are kept, for whoever sends one such message sends many.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from cdc_archive.source import kafka, kafka_headers
 from cdc_archive.source.options import KafkaOptions
 
 _PATIENCE_S: Final = 30.0
+_AT_ONCE: Final = 500
 
 
 class RawHeaders:
@@ -31,6 +33,7 @@ class RawHeaders:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._consumer: Any = None
+        self._known: dict[TopicPartition, dict[int, Headers]] = {}
 
     def of(self, partition: TopicPartition, offset: int) -> Headers:
         """The headers of one message.
@@ -38,12 +41,16 @@ class RawHeaders:
         Raises:
             SourceInvalid: they cannot be fetched.
         """
+        known = self._known.get(partition, {})
+        if offset in known:
+            return known[offset]
         try:
-            return self._fetched(KafkaPartition(*partition), offset)
+            self._known = {partition: self._fetched(KafkaPartition(*partition), offset)}
+            return self._known[partition][offset]
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             raise self._told(partition, offset, str(error)) from None
 
-    def _fetched(self, partition: KafkaPartition, offset: int) -> Headers:
+    def _fetched(self, partition: KafkaPartition, offset: int) -> dict[int, Headers]:
         if self._consumer is None:
             kafka_headers.accept_any_name()
             self._consumer = KafkaConsumer(**kafka.settings_outside_a_group(self._options))
@@ -51,10 +58,10 @@ class RawHeaders:
         self._consumer.seek(partition, offset)
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
-            for records in self._consumer.poll(timeout_ms=1000, max_records=1).values():
-                for record in records:
-                    if record.offset == offset:
-                        return kafka_headers.plain(record.headers or ())
+            for records in self._consumer.poll(timeout_ms=1000, max_records=_AT_ONCE).values():
+                found = {one.offset: kafka_headers.plain(one.headers or ()) for one in records}
+                if offset in found:
+                    return found
         raise TimeoutError("no answer")
 
     def _told(self, partition: TopicPartition, offset: int, why: str) -> SourceInvalid:

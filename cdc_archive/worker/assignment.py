@@ -88,7 +88,7 @@ class Assignment:
             raise made_again(others, facts)
 
     def _take_up(self, partition: TopicPartition, head: Head | None, facts: TopicFacts) -> int:
-        start = head.next_offset if head is not None else self._first_offset(partition)
+        start = head.next_offset if head is not None else self._first_offset(partition, facts)
         self.owned[partition] = Owned(
             partition, head, start, self._open_batch, self._monotonic(), facts
         )
@@ -96,11 +96,11 @@ class Assignment:
         _log.info("partition assigned", partition=str(partition), start=start, head=sequence)
         return start
 
-    def _first_offset(self, partition: TopicPartition) -> int:
+    def _first_offset(self, partition: TopicPartition, facts: TopicFacts) -> int:
         """Where a new chain begins. A partition that came later must be whole from offset 0."""
         held = self._source.log_range(partition)
         if held.start > 0 and self._was_added(partition):
-            raise out_of_range(partition, 0, held)
+            raise out_of_range(partition, 0, held, facts.id)
         return held.start
 
     def _was_added(self, partition: TopicPartition) -> bool:

@@ -85,7 +85,7 @@ def test_millions_of_tiny_records_are_read_one_by_one() -> None:
         one = avro.change(avro.position(t.PARTITION), t.a_record("c", b"")._replace(table="t"))
         count = (200 << 20) // len(one)
         data = container.header(container.schema_text("change_record.avsc"), "zstandard", {}, SYNC)
-        data += container.block(one * count, count, "zstandard", SYNC)
+        data += b"".join(container.block(one * count, count, "zstandard", SYNC))
         """,
         "told = sum(1 for _ in islice(records(data), 100_000))",
     )

@@ -146,7 +146,9 @@ def test_a_header_that_is_not_ours_is_refused(name: str) -> None:
 
 def test_a_codec_need_not_be_told() -> None:
     """Avro: then it is null."""
-    data = header_of(avro.long(1) + OWN + b"\0") + container.block(RECORD, 1, "null", SYNC)
+    data = header_of(avro.long(1) + OWN + b"\0") + b"".join(
+        container.block(RECORD, 1, "null", SYNC)
+    )
     assert len(list(container.read(data, NAME, "k").records)) == 1
 
 

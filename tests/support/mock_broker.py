@@ -49,11 +49,13 @@ class MockBroker:
             time.sleep(0.05)
         return name
 
-    def produce_raw(self, topic: str, value: bytes, names: Iterable[bytes]) -> None:
-        """A message to partition 0 whose headers have these names, whatever their bytes are."""
+    def produce_raw(self, topic: str, *messages: tuple[bytes, Iterable[bytes]]) -> None:
+        """Messages to partition 0: value, and names of headers, whatever their bytes are."""
         producer = KafkaProducer(bootstrap_servers=self.servers, api_version=API_VERSION)
-        headers = [(_Raw(name), b"1") for name in names]
-        producer.send(topic, value, headers=headers, partition=0, timestamp_ms=1).get(10)
+        for value, names in messages:
+            headers = [(_Raw(name), b"1") for name in names]
+            producer.send(topic, value, headers=headers, partition=0, timestamp_ms=1)
+        producer.flush(10)
         producer.close()
 
     def produce(self, messages: Iterable[Message]) -> None:

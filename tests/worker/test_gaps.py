@@ -203,6 +203,20 @@ def test_a_partition_added_later_must_be_whole() -> None:
     assert ranges(store, P1) == [(0, 4), (4, 6)]
 
 
+def test_a_loss_is_that_of_the_topic_that_it_was_told_of() -> None:
+    """If that is made again before somebody acts, nothing of the new one counts as lost."""
+    store = MemoryStore()
+    Workshop(source(changes(3)), store).run()
+    log = [*changes(3), *changes(2, start=4, partition=1)]
+    error = stopped(store, source(log, TopicFacts("old-id", 2), log_start={P1: 4}), OffsetGap)
+    accept(store, error)
+    again = [*changes(2), *changes(6, partition=1)]
+    accept(store, stopped(store, source(again, TopicFacts("new-id", 2)), OffsetGap))
+    Workshop(source(again, TopicFacts("new-id", 2)), store).run()
+    found = [one for one in archived(store) if one.record.partition == 1]
+    assert [(one.incarnation, one.record.offset) for one in found] == [(1, n) for n in range(6)]
+
+
 def test_a_log_that_was_cut_before_the_archive_began_is_no_gap() -> None:
     """Whatever partition of it is seen first."""
     store = MemoryStore()

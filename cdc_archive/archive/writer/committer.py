@@ -114,11 +114,21 @@ class Committer:
         return Committed(self._put(commit), commit, sum(len(file.data) for file in files))
 
     def accept_gap(
-        self, partition: TopicPartition, head: Head | None, lost: OffsetRange, reason: str, by: str
+        self,
+        partition: TopicPartition,
+        head: Head | None,
+        lost: OffsetRange,
+        reason: str,
+        by: str,
+        topic_id: str | None = None,
     ) -> Committed:
-        """Record offsets that the log no longer holds as a known loss, and go on after them."""
+        """Record offsets that the log no longer holds as a known loss, and go on after them.
+
+        A chain that begins so belongs to the topic with that id.
+        """
         gap = Gap(lost.start, lost.end, reason, by, self._now())
-        return self._recorded(self._link(partition, head, lost, gaps=[gap]))
+        log = Log(topic_id=topic_id) if head is None else head.log
+        return self._recorded(self._link(partition, head, lost, gaps=[gap], log=log))
 
     def accept_restart(
         self,

@@ -57,7 +57,7 @@ def of_log(
         return committer.accept_restart(place, head, lost.end, *accepted, topic_id)
     if lost.end <= lost.start:
         raise GapRefused(f"{place} has no chain yet: --to must be above --from")
-    return committer.accept_gap(place, head, lost, *accepted)
+    return committer.accept_gap(place, head, lost, *accepted, topic_id)
 
 
 def of_stream(
