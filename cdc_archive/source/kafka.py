@@ -193,6 +193,7 @@ class KafkaSource:
 
     def _tell_hints(self) -> None:
         assigned = self._consumer.assignment()
+        self._hints = {one: self._hints[one] for one in self._hints if one in assigned}
         news = {
             partition: offset
             for partition, offset in self._hints.items()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from confluent_kafka import Producer
 from support.build import HOUR_16_MS, changes, message
 from support.listening import Listener, poll_until
 from support.mock_broker import API_VERSION, PARTITIONS, MockBroker
@@ -221,3 +222,18 @@ def test_passwords_do_not_show() -> None:
 def test_a_message_is_a_value(broker: MockBroker) -> None:
     """Two equal messages are equal."""
     assert message(b"x") == Message(*message(b"x"))
+
+
+def test_topics_are_read_however_their_producers_compress(broker: MockBroker, make: Make) -> None:
+    """Every codec of Kafka."""
+    topic = broker.topic()
+    values = []
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        producer = Producer({"bootstrap.servers": broker.servers, "compression.type": codec})
+        values.append(codec.encode() * 50)
+        producer.produce(topic, values[-1], partition=0)
+        assert producer.flush(10) == 0
+    source = make(topic)
+    opened(source)
+    found = poll_until(lambda found: len(found) >= len(values), source)
+    assert [one.value for one in found] == values
