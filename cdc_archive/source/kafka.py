@@ -14,10 +14,6 @@ from typing import Any, Final
 from kafka import KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
@@ -25,6 +21,7 @@ from cdc_archive.source import kafka_headers
 from cdc_archive.source.helping import Helping
 from cdc_archive.source.kafka_parked import remind
 from cdc_archive.source.kafka_rebalance import ANSWER_MS, Bridge
+from cdc_archive.source.kafka_settings import consumer_settings
 from cdc_archive.source.kafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
@@ -37,12 +34,6 @@ from cdc_archive.source.tls_files import require_usable_files
 
 _log = logging.getLogger(__name__)
 
-_ASSIGNORS: Final = {
-    "cooperative-sticky": CooperativeStickyAssignor,
-    "range": RangePartitionAssignor,
-    "roundrobin": RoundRobinPartitionAssignor,
-    "sticky": StickyPartitionAssignor,
-}
 _DENIED: Final = (
     kafka_errors.AuthorizationError,
     kafka_errors.SaslAuthenticationFailedError,
@@ -64,7 +55,7 @@ class KafkaSource:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._consumer: Any = None
-        self._topics = TopicAsker(_settings(options))
+        self._topics = TopicAsker(consumer_settings(options))
         self._bridge: Bridge | None = None
         self._hints: dict[KafkaPartition, OffsetAndMetadata] = {}
         self._told_hints: dict[KafkaPartition, OffsetAndMetadata] = {}
@@ -93,7 +84,7 @@ class KafkaSource:
     def _subscribe(self, listener: AssignmentListener) -> None:
         options = self._options
         kafka_headers.accept_any_name()
-        self._consumer = KafkaConsumer(**_settings(options))
+        self._consumer = KafkaConsumer(**consumer_settings(options))
         patience, bootstrap = options.connect_timeout_s, self._consumer.bootstrap
         if not within(patience + 1, lambda: bootstrap(timeout_ms=patience * 1000)):
             raise kafka_errors.KafkaTimeoutError("no broker let us in")
@@ -274,44 +265,3 @@ def _message(record: Any) -> Message:
 
 def _short(error: BaseException) -> str:
     return str(error).split("\n", 1)[0] or type(error).__name__
-
-
-def settings_outside_a_group(options: KafkaOptions) -> dict[str, Any]:
-    """Settings of a consumer that is told what to read."""
-    own = ("group_id", "group_instance_id", "partition_assignment_strategy")
-    settings = {name: value for name, value in _settings(options).items() if name not in own}
-    return settings | {"group_id": None}
-
-
-def _settings(options: KafkaOptions) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "bootstrap_servers": list(options.bootstrap_servers),
-        "group_id": options.group_id,
-        "group_instance_id": options.group_instance_id,
-        "client_id": options.client_id,
-        "enable_auto_commit": False,
-        "auto_offset_reset": "none",
-        "allow_auto_create_topics": False,
-        "isolation_level": options.isolation_level,
-        "partition_assignment_strategy": [_ASSIGNORS[options.assignment]],
-        "session_timeout_ms": options.session_timeout_ms,
-        "heartbeat_interval_ms": min(3_000, options.session_timeout_ms // 3),
-        "reconnect_backoff_max_ms": 5_000,  # a broker that is back is not left waiting for 30 s
-        "max_poll_interval_ms": options.max_poll_interval_ms,
-        "metadata_max_age_ms": options.metadata_max_age_ms,
-        "fetch_max_bytes": options.fetch_max_bytes,
-        "max_partition_fetch_bytes": options.max_partition_fetch_bytes,
-        "max_poll_records": options.max_poll_records,
-        "bootstrap_timeout_ms": options.connect_timeout_s * 1000,
-        "metrics_enabled": False,
-        "security_protocol": options.security_protocol,
-        "sasl_mechanism": options.sasl_mechanism,
-        "sasl_plain_username": options.sasl_username,
-        "sasl_plain_password": options.sasl_password,
-        "ssl_cafile": options.ssl_ca_file,
-        "ssl_certfile": options.ssl_cert_file,
-        "ssl_keyfile": options.ssl_key_file,
-        "ssl_password": options.ssl_key_password,
-        "api_version": options.api_version,
-    }
-    return settings

@@ -18,6 +18,7 @@ from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, SourceDenied, SourceUnreachable
 from cdc_archive.source.helping import Helping
+from cdc_archive.source.librdkafka_settings import consumer_settings
 from cdc_archive.source.librdkafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
@@ -62,7 +63,7 @@ class LibrdkafkaSource:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._consumer: Any = None
-        self._topics = TopicAsker(_settings(options))
+        self._topics = TopicAsker(consumer_settings(options, _log))
         self._denied: KafkaError | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._raw_headers = RawHeaders(options)
@@ -76,7 +77,9 @@ class LibrdkafkaSource:
         require_usable_files(options)
         with overheard(__name__):
             try:
-                self._consumer = Consumer(_settings(options) | {"error_cb": self._on_error})
+                self._consumer = Consumer(
+                    consumer_settings(options, _log) | {"error_cb": self._on_error}
+                )
                 metadata = self._consumer.list_topics(timeout=options.connect_timeout_s)
             except KafkaException as error:
                 if self._consumer is not None:
@@ -286,38 +289,3 @@ def _message(record: Any, headers: Headers) -> Message:
         record.value(),
         headers,
     )
-
-
-def _settings(options: KafkaOptions) -> dict[str, Any]:
-    settings = {
-        "bootstrap.servers": ",".join(options.bootstrap_servers),
-        "group.id": options.group_id,
-        "group.instance.id": options.group_instance_id,
-        "client.id": options.client_id,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",
-        "allow.auto.create.topics": False,
-        "isolation.level": options.isolation_level,
-        "partition.assignment.strategy": options.assignment,
-        "session.timeout.ms": options.session_timeout_ms,
-        "heartbeat.interval.ms": min(3_000, options.session_timeout_ms // 3),
-        "reconnect.backoff.max.ms": 5_000,
-        "max.poll.interval.ms": options.max_poll_interval_ms,
-        "topic.metadata.refresh.interval.ms": options.metadata_max_age_ms,
-        "metadata.max.age.ms": options.metadata_max_age_ms,
-        "fetch.max.bytes": options.fetch_max_bytes,
-        "max.partition.fetch.bytes": options.max_partition_fetch_bytes,
-        "fetch.queue.backoff.ms": 5,  # the default of 1,000 costs two thirds of the wall time
-        "queued.max.messages.kbytes": max(1, options.fetch_max_bytes // 2048),
-        "security.protocol": options.security_protocol,
-        "sasl.mechanism": options.sasl_mechanism,
-        "sasl.username": options.sasl_username,
-        "sasl.password": options.sasl_password,
-        "ssl.ca.location": options.ssl_ca_file,
-        "ssl.certificate.location": options.ssl_cert_file,
-        "ssl.key.location": options.ssl_key_file,
-        "ssl.key.password": options.ssl_key_password,
-        "logger": _log,
-    }
-    return {name: value for name, value in settings.items() if value is not None}

@@ -16,7 +16,8 @@ from kafka.errors import KafkaError
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import SourceInvalid
-from cdc_archive.source import kafka, kafka_headers
+from cdc_archive.source import kafka_headers
+from cdc_archive.source.kafka_settings import settings_outside_a_group
 from cdc_archive.source.options import KafkaOptions
 
 _PATIENCE_S: Final = 30.0
@@ -53,7 +54,7 @@ class RawHeaders:
     def _fetched(self, partition: KafkaPartition, offset: int) -> dict[int, Headers]:
         if self._consumer is None:
             kafka_headers.accept_any_name()
-            self._consumer = KafkaConsumer(**kafka.settings_outside_a_group(self._options))
+            self._consumer = KafkaConsumer(**settings_outside_a_group(self._options))
         self._consumer.assign([partition])
         self._consumer.seek(partition, offset)
         deadline = time.monotonic() + _PATIENCE_S
