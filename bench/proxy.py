@@ -75,6 +75,7 @@ def _copy(
     for one in (source, target):
         with contextlib.suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
+    source.close()  # who reads from the target closes that
 
 
 def _kind(method: bytes, path: bytes) -> str:

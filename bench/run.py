@@ -214,12 +214,15 @@ class Soak:
             "WORKER__SHUTDOWN_DEADLINE_SECONDS": "120",
             "WORKER__POLL_SECONDS": "0.2",
         }
-        if self._scenario.store == "file":
-            common["STORE__URL"] = str(self._folder / "archive")
-            (self._folder / "archive").mkdir()
         given = common | self._scenario.settings | overrides
         prefixed = {f"CDC_ARCHIVE_{name}": value for name, value in given.items()}
-        return stack_settings(self._state) | prefixed
+        settings = stack_settings(self._state) | prefixed
+        if self._scenario.store != "file":
+            return settings
+        folder = self._folder / "archive"
+        folder.mkdir()
+        own = {name: value for name, value in settings.items() if "_STORE__" not in name}
+        return own | {"CDC_ARCHIVE_STORE__URL": str(folder)}
 
     def _kept(self) -> archived.Archived:
         if self._scenario.store == "file":
@@ -231,4 +234,7 @@ class Soak:
             aws_secret_access_key=parts.SECRET_KEY,
             region_name="us-east-1",
         )
-        return archived.in_bucket(s3, parts.BUCKET, self._topic)
+        try:
+            return archived.in_bucket(s3, parts.BUCKET, self._topic)
+        finally:
+            s3.close()
