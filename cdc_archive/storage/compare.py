@@ -13,6 +13,9 @@ _PIECE_BYTES: Final = 1 << 20
 def begins_with(read: Callable[[int], bytes], data: Content) -> bool:
     """Whether an object begins with `data`.
 
+    One that differs is read to its end all the same: a client that compares checksums does so
+    there, and what was garbled on the way must not be taken for another object.
+
     Args:
         read: gives the object's next bytes, at most so many; none at its end.
         data: what should come.
@@ -21,6 +24,8 @@ def begins_with(read: Callable[[int], bytes], data: Content) -> bool:
     while at < len(wanted):
         piece = read(min(_PIECE_BYTES, len(wanted) - at))
         if not piece or piece != wanted[at : at + len(piece)]:
+            while read(_PIECE_BYTES):
+                pass
             return False
         at += len(piece)
     return True

@@ -16,7 +16,7 @@ from cdc_archive.source.source import Source, TopicFacts
 from cdc_archive.worker.checkpoint import Checkpoint, ReadHead
 from cdc_archive.worker.limits import REVOKED
 from cdc_archive.worker.owned import OpenBatch, Owned
-from cdc_archive.worker.topics import Topics, made_again
+from cdc_archive.worker.topics import Topics, require_same_topic
 
 _log = structlog.get_logger(__name__)
 
@@ -70,22 +70,10 @@ class Assignment:
         for topic, numbers in groupby(sorted(partitions), key=attrgetter("topic")):
             heads = {partition: self._read_head(partition) for partition in numbers}
             facts = self._topics.facts(topic)  # newer than the heads, or they would seem foreign
-            self._require_same_topic(heads, facts)
+            require_same_topic(self._source, heads, facts)
             for partition, head in heads.items():
                 starts[partition] = self._take_up(partition, head, facts)
         return starts
-
-    def _require_same_topic(
-        self, heads: Mapping[TopicPartition, Head | None], facts: TopicFacts
-    ) -> None:
-        others = [
-            (partition, head, self._source.log_range(partition))
-            for partition, head in heads.items()
-            if head is not None and None not in (facts.id, head.log.topic_id)
-            if head.log.topic_id != facts.id
-        ]
-        if others:
-            raise made_again(others, facts)
 
     def _take_up(self, partition: TopicPartition, head: Head | None, facts: TopicFacts) -> int:
         start = head.next_offset if head is not None else self._first_offset(partition, facts)

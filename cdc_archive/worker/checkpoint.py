@@ -24,7 +24,7 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import CdcArchiveError, Fenced
 from cdc_archive.source.source import Source
 from cdc_archive.worker.owned import InFlight, Owned
-from cdc_archive.worker.topics import Topics
+from cdc_archive.worker.topics import Topics, require_same_topic
 
 Submit = Callable[[Callable[[], Committed]], "Future[Committed]"]
 """Starts work beside the polling thread."""
@@ -126,6 +126,7 @@ class Checkpoint:
         head = self._read_head(owned.partition)
         assert head is not None, "fenced by a commit that is not there"
         owned.reset(head, head.next_offset)
+        require_same_topic(self._source, {owned.partition: head}, owned.topic)
         self._source.seek(owned.partition, head.next_offset)
 
     def drain(self, partitions: Iterable[Owned], reason: str, deadline: float) -> bool:

@@ -8,7 +8,7 @@ that every message of the batch is of the topic that the chain belongs to.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from cdc_archive.archive.reader.chain import Head
@@ -73,15 +73,35 @@ class Topics:
             )
 
 
-def made_again(
-    heads: Iterable[tuple[TopicPartition, Head, OffsetRange]], facts: TopicFacts
-) -> OffsetGap:
-    """The error for chains whose topic is now another one, with a command for each (I4).
+def require_same_topic(
+    source: Source, heads: Mapping[TopicPartition, Head | None], facts: TopicFacts
+) -> None:
+    """Fail if chains belong to another topic of the same name.
+
+    A chain that is new to us may do so too: the commit of a worker that read the old topic can
+    arrive after the new one was taken up.
 
     Args:
-        heads: each partition with its chain's head and what the new log holds.
+        source: asked what the new log holds.
+        heads: of partitions of one topic.
         facts: of the topic as it is now.
+
+    Raises:
+        OffsetGap: with a command for each partition (I4).
     """
+    others = [
+        (partition, head, source.log_range(partition))
+        for partition, head in heads.items()
+        if head is not None and None not in (facts.id, head.log.topic_id)
+        if head.log.topic_id != facts.id
+    ]
+    if others:
+        raise _made_again(others, facts)
+
+
+def _made_again(
+    heads: Iterable[tuple[TopicPartition, Head, OffsetRange]], facts: TopicFacts
+) -> OffsetGap:
     told, commands = [], []
     for partition, head, held in heads:
         told.append(f"{partition} up to offset {head.next_offset}")

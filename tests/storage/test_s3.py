@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -183,6 +185,24 @@ def test_a_clock_that_is_off_is_named_with_both_times(
     with pytest.raises(StoreUnreachable, match="clock says") as refused:
         store.check()
     assert "NTP" in refused.value.action
+
+
+def test_an_object_that_is_garbled_on_the_way_is_not_another_one(
+    answering: Callable[[Handle], S3Store],
+) -> None:
+    """The checksum that comes along is compared before anybody cries forgery."""
+    sent = b"x" * 3_000_000
+
+    def garbled(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(sent)))
+        checksum = base64.b64encode(hashlib.sha256(sent).digest()).decode()
+        request.send_header("x-amz-checksum-sha256", checksum)
+        request.end_headers()
+        request.wfile.write(b"y" + sent[1:])
+
+    with pytest.raises(StoreBusy, match="Checksum"):
+        answering(garbled).holds("k", sent)
 
 
 def test_taken_is_an_answer_not_a_failure(answering: Callable[[Handle], S3Store]) -> None:

@@ -153,6 +153,21 @@ def test_a_topic_made_again_while_it_is_read_is_noticed_before_the_commit() -> N
     assert list(store.list("commits/")) == []
 
 
+def test_a_late_commit_of_the_old_topic_is_not_gone_on_from() -> None:
+    """It arrives after the new topic was taken up, whose first messages it would hide."""
+    store, later = MemoryStore(), Later()
+    shop = Workshop(source(changes(9), NEW), store, Limits(commit_records=9), later)
+    shop.start()
+    shop.worker.step()
+    Workshop(source(changes(3)), store).run()
+    later.run()
+    with pytest.raises(OffsetGap, match="made again"):
+        shop.worker.step()
+    accept(store, stopped(store, source(changes(9), NEW), OffsetGap))
+    Workshop(source(changes(9), NEW), store).run()
+    assert kept(store) == [0, 1, 2, *range(9)]
+
+
 def test_a_topic_that_is_gone_keeps_what_was_read_of_it() -> None:
     """Deleted is not made again: its last messages can be had nowhere else."""
     store = MemoryStore()

@@ -153,6 +153,9 @@ def join(previous: Link | None, link: Link, key: str) -> None:
             f"{key}: belongs to incarnation {link.commit.log.incarnation} of the log, "
             f"but {expected} is due"
         )
+    ids = {previous.commit.log.topic_id, link.commit.log.topic_id} - {None}
+    if len(ids) > 1 and not restarts(link.commit):
+        raise ArchiveDamaged(f"{key}: is of another topic than its predecessor, in one incarnation")
     if link.commit.start != previous.commit.end and not restarts(link.commit):
         raise ArchiveDamaged(
             f"{key}: begins at offset {link.commit.start}, "

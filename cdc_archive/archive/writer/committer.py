@@ -100,6 +100,8 @@ class Committer:
         files = [file.finish() for file in batch.files()]  # 2 close its files
         self._run_all([self._putting(file) for file in files])  # 3 PUT data files
         log = Log() if head is None else head.log
+        if len({topic.id, log.topic_id} - {None}) > 1:
+            raise ArchiveDamaged(f"{batch.partition}: refusing to mix two topics in one chain")
         commit = self._link(
             batch.partition,
             head,
