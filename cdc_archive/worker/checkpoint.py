@@ -126,6 +126,7 @@ class Checkpoint:
         head = self._read_head(owned.partition)
         assert head is not None, "fenced by a commit that is not there"
         owned.reset(head, head.next_offset)
+        owned.topic = self._topics.facts(owned.partition.topic)  # ours may be older than the chain
         require_same_topic(self._source, {owned.partition: head}, owned.topic)
         self._source.seek(owned.partition, head.next_offset)
 

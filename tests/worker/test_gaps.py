@@ -168,6 +168,26 @@ def test_a_late_commit_of_the_old_topic_is_not_gone_on_from() -> None:
     assert kept(store) == [0, 1, 2, *range(9)]
 
 
+def test_a_sleeper_takes_a_chain_of_the_new_topic_for_what_it_is() -> None:
+    """Whoever slept while the topic was made again knows the old one; the chain is newer."""
+    store, later = MemoryStore(), Later()
+    log = source(changes(3))
+    shop = Workshop(log, store, Limits(commit_records=3), later)
+    shop.start()
+    shop.worker.step()
+    Workshop(source(changes(5), NEW), store).run()
+    later.run()
+    log.log, log.topics = source(changes(7)).log, {P0.topic: NEW}
+    shop.worker.step()
+    assert len(shop.notes.fences) == 1
+    shop.worker.step()
+    shop.clock.now += 61
+    shop.worker.step()
+    later.run()
+    shop.worker.step()
+    assert kept(store) == [*range(7)]
+
+
 def test_a_topic_that_is_gone_keeps_what_was_read_of_it() -> None:
     """Deleted is not made again: its last messages can be had nowhere else."""
     store = MemoryStore()
