@@ -58,13 +58,28 @@ def list_command(
 @click.argument("partition", type=click.IntRange(min=0))
 @click.argument("offset", type=click.IntRange(min=0))
 @click.option("--value", "raw", is_flag=True, help="Only the value, its very bytes.")
+@click.option("--incarnation", type=click.IntRange(min=0), help="Of the log, if it began anew.")
 @click.pass_obj
-def show(config: Path | None, topic: str, partition: int, offset: int, raw: bool) -> None:
+def show(
+    config: Path | None,
+    topic: str,
+    partition: int,
+    offset: int,
+    raw: bool,
+    incarnation: int | None,
+) -> None:
     """Print a quarantined message, whole."""
     reader = wiring.open_reader(load.from_process(config, ("store",)).settings)
-    found = list(quarantine.held(reader, Asked(topic, partition, offset)))
+    found = [
+        held
+        for held in quarantine.held(reader, Asked(topic, partition, offset))
+        if incarnation in (None, held.incarnation)
+    ]
     if not found:
         raise NothingFound(f"{topic}[{partition}]: offset {offset} is not in quarantine", _NOTHING)
+    if raw and len(found) > 1:
+        which = ", ".join(str(held.incarnation) for held in found)
+        raise click.UsageError(f"the log began anew: give --incarnation, one of {which}")
     for held in found:
         if raw:
             sys.stdout.buffer.write(held.message.value or b"")

@@ -20,7 +20,9 @@ def command(config: Path | None, allow_gaps: bool, as_lines: bool) -> None:
     """Prove the archive against its chains: every commit, every file, every record.
 
     Damage ends with 15; an archive that is whole but for losses that somebody accepted with 20.
-    Only a copy of the chains' heads kept elsewhere shows that the end of a chain was cut off.
+    Orphans (files that no commit names) and strangers (objects that no archive has) are told, and
+    are no failure: they are no part of the archive. Only a copy of the chains' heads kept elsewhere
+    shows that the end of a chain, or a whole chain, was removed.
     """
     verification = wiring.verification(load.from_process(config, ("store",)).settings)
     damaged = gaps = 0
@@ -30,11 +32,12 @@ def command(config: Path | None, allow_gaps: bool, as_lines: bool) -> None:
         if as_lines:
             output.json_line(finding._asdict())
         else:
-            output.line(f"{finding.kind:10}  {finding.key}: {finding.what}")
+            what = finding.what.removeprefix(f"{finding.key}: ")
+            output.line(f"{finding.kind:10}  {finding.key}: {what}")
     counts = verification.counts
     output.say(", ".join(f"{count:,} {name}" for name, count in counts.items()) + " looked at")
     if damaged:
-        raise ArchiveDamaged(f"{damaged} findings of damage")
+        raise ArchiveDamaged(f"damage: {damaged} finding{'s' if damaged > 1 else ''}")
     if not counts["commits"]:
         raise NothingFound("the archive holds no commit: there is nothing to prove")
     if gaps and not allow_gaps:

@@ -25,7 +25,7 @@ from cdc_archive.archive.writer.batch import Batch, Follows
 from cdc_archive.archive.writer.committer import Committer, RunAll, one_by_one
 from cdc_archive.archive.writer.open_file import FileFormat
 from cdc_archive.archive.writer.recovery import Outcome, Recovery
-from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import ConfigInvalid
@@ -115,9 +115,15 @@ def verification(settings: Settings) -> Verification:
     return Verification(store, ArchiveReader(store))
 
 
-def kafka_source(kafka: KafkaSettings) -> Source:
-    """The client that `kafka.client` names."""
-    options = KafkaOptions(
+def log_held(kafka: KafkaSettings, partition: TopicPartition) -> OffsetRange:
+    """What the log of a topic partition holds now."""
+    from cdc_archive.source.kafka_log import held
+
+    return held(_kafka_options(kafka), partition)
+
+
+def _kafka_options(kafka: KafkaSettings) -> KafkaOptions:
+    return KafkaOptions(
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=kafka.group_id,
         topics=kafka.topics,
@@ -144,6 +150,11 @@ def kafka_source(kafka: KafkaSettings) -> Source:
         connect_timeout_s=kafka.connect_timeout_seconds,
         api_version=kafka.api_version,
     )
+
+
+def kafka_source(kafka: KafkaSettings) -> Source:
+    """The client that `kafka.client` names."""
+    options = _kafka_options(kafka)
     if kafka.client == "kafka-python":
         from cdc_archive.source.kafka import KafkaSource
 

@@ -51,7 +51,8 @@ def members(text: str) -> list[Member]:
     try:
         found, end = _object_members(text, _skip(text, 0))
     except (StopIteration, ValueError, IndexError) as error:
-        raise Undecodable("not_json", str(error) or "the text ends early") from None
+        told = "" if isinstance(error, IndexError) else str(error)
+        raise Undecodable("not_json", told or "the text ends early") from None
     except RecursionError:
         raise Undecodable("too_deep", "nested deeper than the JSON parser goes") from None
     if end != len(text):

@@ -57,7 +57,7 @@ class TopicAsker:
                 raise SourceBusy(f"Kafka does not tell about topic {topic}: {error!r}") from None
         if described["error_code"] == kafka_errors.UnknownTopicOrPartitionError.errno:
             return NO_FACTS
-        return TopicFacts(_told(described.get("topic_id")), len(described["partitions"]) or None)
+        return TopicFacts(shown(described.get("topic_id")), len(described["partitions"]) or None)
 
     def close(self) -> None:
         """Free the connection."""
@@ -67,7 +67,7 @@ class TopicAsker:
                 client.close()
 
 
-def _told(topic_id: object) -> str | None:
+def shown(topic_id: object) -> str | None:
     """A topic id as Kafka's own tools show it, base64 of its 128 bits; zero: it has none."""
     try:
         known = topic_id if isinstance(topic_id, uuid.UUID) else uuid.UUID(str(topic_id))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, Uuid
 from confluent_kafka.admin import AdminClient
 
 from cdc_archive.errors import SourceBusy
 from cdc_archive.source.source import NO_FACTS, TopicFacts
 
 _ANSWER_S: Final = 10.0
+_FOR_URLS: Final = str.maketrans("+/", "-_")
 _NO_ID: Final = "A" * 22
 """128 zero bits in base64: the broker has no topic ids."""
 _SHARED: Final = ("bootstrap.servers", "client.id", "security.", "sasl.", "ssl.", "logger")
@@ -46,5 +47,10 @@ class TopicAsker:
                 return NO_FACTS
             what = f"Kafka does not tell about topic {topic}: {error.args[0].str()}"
             raise SourceBusy(what) from None
-        topic_id = str(found.topic_id)
-        return TopicFacts(None if topic_id == _NO_ID else topic_id, len(found.partitions) or None)
+        return TopicFacts(shown(found.topic_id), len(found.partitions) or None)
+
+
+def shown(topic_id: Uuid) -> str | None:
+    """A topic id as Kafka's own tools show it: base64 for URLs, while librdkafka has the other."""
+    text = str(topic_id).translate(_FOR_URLS)
+    return None if text == _NO_ID else text

@@ -22,7 +22,7 @@ def out_of_range(
     if wanted < held.start:
         return OffsetGap(
             f"{partition}: offset {wanted} is to be read next, but the log holds {held}: "
-            f"{held.start - wanted} messages were deleted before they were read",
+            f"{held.start - wanted} offsets were deleted before they were read",
             "To record the loss in the archive and go on after it:\n"
             + _command(partition, wanted, held.start, topic_id),
         )

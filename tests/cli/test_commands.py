@@ -156,6 +156,15 @@ def test_what_cannot_be_done_is_told_with_its_exit_code(
 
 
 @pytest.mark.usefixtures("archive")
+def test_a_reason_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+    """The dots of the message are no reason."""
+    accept = ["gap", "accept", "jp.message", "0", "--from", "5", "--to", "9"]
+    assert main.run([*accept, "--reason", "...", "--by", "ann"]) == 2
+    assert main.run([*accept, "--reason", "storm", "--by", "..."]) == 2
+    assert "who accepts" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("archive")
 def test_an_accepted_gap_stands_in_the_chain(capsys: pytest.CaptureFixture[str]) -> None:
     """With its range; and replay says that it is not complete."""
     assert main.run([*ACCEPT, "--from", "5", "--to", "9"]) == 0
@@ -311,5 +320,6 @@ def test_what_is_in_quarantine_is_listed_shown_and_tried_again(
     told = [row["recovered_by"] for row in lines(capsys.readouterr().out)]
     assert told == [1, None, 1]
     assert main.run(["quarantine", "show", "flat.t", "0", "7"]) == 17
+    assert main.run(["quarantine", "show", "flat.t", "0", "1", "--incarnation", "1"]) == 17
     assert main.run(["quarantine", "list"]) == 0
     assert "invalid_utf8" in capsys.readouterr().out

@@ -84,7 +84,8 @@ class Topic:
         """Run the command that the worker's last message has, filled in."""
         told = self.log.read_text()
         *_, command = re.findall(r"^ +cdc-archive (gap accept .*)$", told, re.MULTILINE)
-        done = self.stack.cli(*shlex.split(command), **self.settings)
+        words = ["storm" if word == "..." else word for word in shlex.split(command)]
+        done = self.stack.cli(*words, **self.settings)
         assert done.returncode == 0, done.stderr
         assert "loss recorded" in done.stderr
 
@@ -108,6 +109,10 @@ def test_retention_that_overtakes_the_worker(topic: Topic) -> None:
     topic.produce(6)
     topic.delete_before(7)
     assert "the log holds [7, 9)" in topic.run_to_the_gap()
+    accept = ["gap", "accept", topic.name, "0", "--reason", "r", "--by", "b", "--from", "3", "--to"]
+    assert topic.stack.cli(*accept, "8", **topic.settings).returncode == 2
+    accept[2] = "no-such-topic"
+    assert topic.stack.cli(*accept, "8", **topic.settings).returncode == 7
     topic.accept()
     topic.run_until({(topic.name, 0): [0, 1, 2, 7, 8]})
     assert topic.gaps() == ["deleted"]

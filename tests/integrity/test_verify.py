@@ -124,6 +124,9 @@ DAMAGES = {
     "a commit is no JSON": Damage(lambda s: replace(s, LAST, b"{"), "broken"),
     "the first commit is no JSON": Damage(lambda s: replace(s, FIRST, b"{"), "unreadable"),
     "a commit of another archive": Damage(lambda s: rewritten(s, LAST, archive="x"), "broken"),
+    "a head that hides what was recovered": Damage(
+        lambda s: rewritten(s, LAST, last_retry=1), "broken"
+    ),
     "a commit moved to the end": Damage(
         lambda s: moved(s, LAST, LAST.replace("2.json", "3.json")), "missing"
     ),

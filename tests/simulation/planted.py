@@ -25,6 +25,7 @@ from cdc_archive.decode.decoder import Decoded
 from cdc_archive.errors import Fenced, GapRefused
 from cdc_archive.source.source import TopicFacts
 from cdc_archive.storage.retry import RetryingStore
+from cdc_archive.worker import assignment, checkpoint
 from cdc_archive.worker import worker as worker_module
 from cdc_archive.worker.assignment import Assignment
 from cdc_archive.worker.checkpoint import Checkpoint
@@ -270,7 +271,8 @@ def memory_without_a_limit(patch: Patch) -> None:
 def stale_facts_of_the_topic(patch: Patch) -> None:
     """A topic that was made again is taken for the one before: its id is not asked again."""
     patch(Topics, "confirm", lambda self, partition, known, end: None)
-    patch(Assignment, "_require_same_topic", lambda self, heads, facts: None)
+    for module in (assignment, checkpoint):
+        patch(module, "require_same_topic", lambda source, heads, facts: None)
 
 
 def topic_asked_before_its_chains(patch: Patch) -> None:

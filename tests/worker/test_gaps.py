@@ -311,6 +311,36 @@ def test_the_wrong_loss_is_not_recorded() -> None:
     assert ranges(store, P0) == [(0, 3)]
 
 
+@pytest.mark.parametrize(
+    ("lost", "held", "topic_id", "refused"),
+    [
+        (OffsetRange(3, 8), OffsetRange(8, 9), None, False),
+        (OffsetRange(3, 7), OffsetRange(8, 9), None, False),
+        (OffsetRange(3, 8), OffsetRange(0, 9), None, True),
+        (OffsetRange(3, 8), OffsetRange(5, 9), None, True),
+        (OffsetRange(3, 9), OffsetRange(3, 3), None, True),
+        (OffsetRange(3, 2), OffsetRange(0, 2), None, False),
+        (OffsetRange(3, 2), OffsetRange(0, 1), None, True),
+        (OffsetRange(3, 0), OffsetRange(0, 9), "new-id", False),
+        (OffsetRange(3, 1), OffsetRange(0, 9), "new-id", True),
+    ],
+)
+def test_what_the_log_still_holds_is_not_accepted_as_lost(
+    lost: OffsetRange, held: OffsetRange, topic_id: str | None, *, refused: bool
+) -> None:
+    """A typing error loses nothing."""
+    store = MemoryStore()
+    Workshop(source(changes(3)), store).run()
+    committer = Committer(store, "archive-1", Writer("test", "0", "w"), lambda: 1.0)
+    arguments = (store, "archive-1", committer, P0, lost, losses.Accepted("r", "ann"), topic_id)
+    if refused:
+        with pytest.raises(GapRefused, match="not lost"):
+            losses.of_log(*arguments, held)
+        assert ranges(store, P0) == [(0, 3)]
+    else:
+        losses.of_log(*arguments, held)
+
+
 def stream(*points: tuple[int, int | None, str], start: int = 0) -> list[Message]:
     """Changes at (LSN, LSN of the last commit, snapshot mark)."""
     out = []

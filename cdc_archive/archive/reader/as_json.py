@@ -42,7 +42,11 @@ def view(archived: ArchivedRecord) -> dict[str, Any]:
             shown[name] = value_view(part)
     if record.envelope is not None:
         shown["envelope"] = value_view(record.envelope)
-    return shown | {"file": archived.file, "commit": archived.sequence}
+    return shown | {
+        "file": archived.file,
+        "commit": archived.sequence,
+        "incarnation": archived.incarnation,
+    }
 
 
 def quarantine_view(held: Held) -> dict[str, Any]:

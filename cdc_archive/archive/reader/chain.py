@@ -19,7 +19,13 @@ from cdc_archive.archive.format.commit import (
     decode,
     digest,
 )
-from cdc_archive.archive.format.layout import COMMITS, chain_prefix_of, commit_key
+from cdc_archive.archive.format.layout import (
+    COMMITS,
+    chain_prefix_of,
+    commit_key,
+    partition_prefix,
+    sequence_of,
+)
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ArchiveDamaged, ObjectMissing
 from cdc_archive.storage.object_store import ObjectStore
@@ -56,16 +62,27 @@ class Link(NamedTuple):
 def head(store: ObjectStore, archive: str, partition: TopicPartition) -> Head | None:
     """The head of a chain, None if it has no commit yet.
 
-    About 2 * log2(n) requests for n commits, never a listing.
+    About 2 * log2(n) requests for n commits; a listing only shows whether the chain has a hole.
 
     Raises:
-        ArchiveDamaged: the head is of another archive or partition, or no commit at all.
+        ArchiveDamaged: the head is of another archive or partition, or no commit at all, or there
+            are commits after a missing one: to go on from there would fork the chain.
     """
     last = last_sequence(store, partition)
+    _require_no_more(store, partition, last)
     if last is None:
         return None
     link = read_link(store, archive, partition, last)
     return Head.of(link.commit, link.sha256)
+
+
+def _require_no_more(store: ObjectStore, partition: TopicPartition, last: int | None) -> None:
+    following = commit_key(partition, 0 if last is None else last + 1)
+    after = commit_key(partition, last) if last is not None else partition_prefix(partition)
+    stat = next(store.list(partition_prefix(partition), start_after=after), None)
+    if stat is None or sequence_of(stat.key) is None or store.stat(following) is not None:
+        return  # the end, or commits that were made meanwhile
+    raise ArchiveDamaged(f"{following}: is missing, though there is {stat.key}")
 
 
 def last_sequence(store: ObjectStore, partition: TopicPartition) -> int | None:
@@ -142,6 +159,12 @@ def join(previous: Link | None, link: Link, key: str) -> None:
     """
     if previous is None:
         return
+    last_retry = Head.of(previous.commit, previous.sha256).last_retry
+    if link.commit.last_retry != last_retry:
+        raise ArchiveDamaged(
+            f"{key}: names commit {link.commit.last_retry} as the last that recovered from "
+            f"quarantine, but that is {last_retry}"
+        )
     if link.commit.previous != previous.sha256:
         raise ArchiveDamaged(
             f"{key}: its predecessor's sha256 is {previous.sha256}, not {link.commit.previous}: "

@@ -55,6 +55,8 @@ def gap_row(commit: Commit, gap: Gap) -> Row:
         "accepted_by": gap.accepted_by,
         "accepted_at": gap.accepted_at,
         "detail": gap.detail,
+        "commit": commit.sequence,
+        "incarnation": commit.log.incarnation,
     }
 
 

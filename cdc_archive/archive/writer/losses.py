@@ -34,15 +34,18 @@ def of_log(
     lost: OffsetRange,
     accepted: Accepted,
     topic_id: str | None = None,
+    held: OffsetRange | None = None,
 ) -> Committed:
     """Record that a log no longer holds `lost`, or that it began anew at `lost.end`.
+
+    What the log still `held` (None: not asked) is not lost.
 
     It began anew if its topic has another id than the chain's, or goes on at or below the offset
     where the chain ends.
 
     Raises:
         GapRefused: the chain does not end where the loss is said to begin, or is that of the new
-            topic already.
+            topic already, or the log holds what is said to be lost.
         Fenced: a worker was faster; look again where the chain ends.
     """
     head = chain.head(store, archive, place)
@@ -53,11 +56,24 @@ def of_log(
     if topic_id is not None and topic_id == known:
         raise GapRefused(f"the chain of {place} goes on with topic id {topic_id} already")
     other_topic = topic_id is not None and topic_id != known
-    if head is not None and (other_topic or lost.end <= lost.start):
+    restarts = head is not None and (other_topic or lost.end <= lost.start)
+    if held is not None:
+        _require_lost(place, lost.end, held, within=restarts and not other_topic)
+    if head is not None and restarts:
         return committer.accept_restart(place, head, lost.end, *accepted, topic_id)
     if lost.end <= lost.start:
         raise GapRefused(f"{place} has no chain yet: --to must be above --from")
     return committer.accept_gap(place, head, lost, *accepted, topic_id)
+
+
+def _require_lost(place: TopicPartition, end: int, held: OffsetRange, *, within: bool) -> None:
+    """Only a log that was cut back goes on in its middle: what comes before is archived."""
+    last = held.end if within else held.start
+    if end > last:
+        raise GapRefused(
+            f"the log of {place} holds {held}: offsets before {end} are not lost, "
+            f"--to must be {last} at most"
+        )
 
 
 def of_stream(

@@ -66,6 +66,18 @@ def test_the_head_tells_the_next_offset() -> None:
     assert (found.sequence, found.next_offset) == (2, 30)
 
 
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_chain_with_a_hole_has_no_head(missing: int) -> None:
+    """A worker that went on from before the hole would fork it."""
+    whole = an_archive()
+    holed = altered(whole, commit_key(P0, missing), lambda _: None)
+    with pytest.raises(ArchiveDamaged, match=f"{missing:012d}.json: is missing, though there is"):
+        chain.head(holed, "archive-1", P0)
+    with pytest.raises(ArchiveDamaged):
+        Workshop(SimulatedSource(changes(40)), holed).run()
+    assert holed.stat(commit_key(P0, missing)) is None
+
+
 def test_partitions_are_found_without_listing_their_commits() -> None:
     """Names with every kind of character, numbers in order."""
     store = MemoryStore()
