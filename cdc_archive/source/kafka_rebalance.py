@@ -7,6 +7,7 @@ and awaited: heartbeats go on, and `poll` stays blocked, so nothing of ours runs
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,7 +16,18 @@ from kafka import AsyncConsumerRebalanceListener
 from kafka import TopicPartition as KafkaPartition
 
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.errors import CdcArchiveError
 from cdc_archive.source.source import AssignmentListener
+
+
+class _ToldByPoll(logging.Filter):
+    """What our listener raises comes out of `poll`; the library need not tell it as well."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], CdcArchiveError))
+
+
+logging.getLogger("kafka.coordinator.consumer").addFilter(_ToldByPoll())
 
 ANSWER_MS: Final = 10_000
 """How long a question to the broker may take."""

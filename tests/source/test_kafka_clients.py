@@ -181,8 +181,10 @@ def test_an_empty_poll_returns_in_time(broker: MockBroker, make: Make) -> None:
     assert time.monotonic() - start < 2
 
 
-def test_a_listeners_error_comes_out_of_poll(broker: MockBroker, make: Make) -> None:
-    """It does not vanish in the client."""
+def test_a_listeners_error_comes_out_of_poll(
+    broker: MockBroker, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not vanish in the client, and is not told by it with a traceback either."""
 
     class Failing(Listener):
         def on_assigned(self, partitions: object) -> dict:
@@ -192,6 +194,7 @@ def test_a_listeners_error_comes_out_of_poll(broker: MockBroker, make: Make) -> 
     source.open(Failing())
     with pytest.raises(StoreBusy, match="cannot be read"):
         poll_until(lambda found: False, source)
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_committed_offsets_are_seen_by_the_group(broker: MockBroker, make: Make) -> None:
