@@ -58,7 +58,7 @@ def stream_point(source: JsonText | None) -> StreamPoint | None:
         found = _decode(source)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
-    position = found.lsn if found.lsn is not None else _binlog(found.file, found.pos)
+    position = found.lsn if found.lsn is not None else binlog_position(found.file, found.pos)
     if position is None or not 0 <= position < _LARGEST or len(found.name) > _LONGEST_NAME:
         return None
     snapshot = str(found.snapshot).lower() in _INITIAL
@@ -66,6 +66,7 @@ def stream_point(source: JsonText | None) -> StreamPoint | None:
     return StreamPoint(found.name, position, snapshot, begins)
 
 
-def _binlog(file: str | None, pos: int | None) -> int | None:
+def binlog_position(file: str | None, pos: int | None) -> int | None:
+    """File and position of a binlog as one number that rises; None if either is untold."""
     number = re.search(r"[0-9]{1,18}$", file or "")
     return None if number is None or pos is None else int(number[0]) << 48 | pos

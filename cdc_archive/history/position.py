@@ -8,7 +8,6 @@ and MariaDB give file and position of the binlog, and `row` for the rows of one 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from operator import itemgetter
@@ -16,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from cdc_archive.changelog.record import OP_UNKNOWN_ROW, ROW_OPS, ArchivedRecord, ChangeRecord
 from cdc_archive.decode.images import Row, parsed, row
+from cdc_archive.decode.stream import binlog_position
 
 _LARGEST: Final = 1 << 127
 _ROWS: Final = ROW_OPS | {OP_UNKNOWN_ROW}
@@ -71,11 +71,7 @@ def _flattened(record: ChangeRecord) -> SourcePosition:
 
 
 def _binlog(file: object, offset: object) -> int | None:
-    number = re.search(r"[0-9]{1,18}$", file) if isinstance(file, str) else None
-    place = _number(offset)
-    if number is None or place is None:
-        return None
-    return int(number[0]) << 48 | place
+    return binlog_position(file if isinstance(file, str) else None, _number(offset))
 
 
 def _last_commit(sequence: Any) -> int | None:

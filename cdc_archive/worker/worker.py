@@ -107,9 +107,8 @@ class Worker:
             while not (stop() or self._source.exhausted):
                 self.step()
         except (OffsetGap, StreamBroken):
-            deadline = self._monotonic() + self._stop_deadline_s
             with suppress(CdcArchiveError):
-                self._checkpoint.drain(self._assignment.owned.values(), STOP, deadline)
+                self._drain()
             raise
 
     def step(self) -> None:
@@ -141,11 +140,13 @@ class Worker:
             if taken is not None:
                 self._watcher.taken(message, taken)
 
-    def _finish(self) -> None:
+    def _drain(self) -> bool:
         deadline = self._monotonic() + self._stop_deadline_s
-        owned = self._assignment.owned
-        if not self._checkpoint.drain(owned.values(), STOP, deadline):
-            left = [str(one.partition) for one in owned.values() if not one.idle]
+        return self._checkpoint.drain(self._assignment.owned.values(), STOP, deadline)
+
+    def _finish(self) -> None:
+        if not self._drain():
+            left = [str(one.partition) for one in self._assignment.owned.values() if not one.idle]
             raise DeadlineExceeded(
                 f"{len(left)} topic partitions were not committed within "
                 f"{self._stop_deadline_s:g} s: {', '.join(left[:5])}"

@@ -86,8 +86,8 @@ class Log(msgspec.Struct, frozen=True, omit_defaults=True):
     """The log that the offsets of a commit belong to.
 
     `incarnation` counts how often the log began anew under this topic partition: an offset is
-    unique within an incarnation. `topic_id` is Kafka's own (hex), `partitions` the topic's count
-    of partitions then; None where the broker does not tell.
+    unique within an incarnation. `topic_id` is as Kafka's tools show it, `partitions` the topic's
+    count of partitions then; None where the broker does not tell.
     """
 
     incarnation: Offset = 0
