@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
 
+from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.images import Row
 from cdc_archive.history.position import Change
 
@@ -21,13 +23,30 @@ NOT_APPLICABLE: Final = "none"
 """A created row has no version before."""
 
 
+class Origin(NamedTuple):
+    """The message that a value was taken from."""
+
+    topic: str
+    partition: int
+    offset: int
+    incarnation: int = 0
+
+    @classmethod
+    def of(cls, archived: ArchivedRecord) -> Origin:
+        """Where an archived record stands in its log."""
+        record = archived.record
+        return cls(record.topic, record.partition, record.offset, archived.incarnation)
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One change of one row.
 
     `key` is the row's key as canonical JSON text, None for a table without a key. `changed` holds
     the columns that provably differ, None if the version before is unknown. `unknown_columns` were
-    not touched and their value is not in the archive (an out-of-line value).
+    not touched and their value is not in the archive (an out-of-line value). `before_origin` is the
+    message that showed the version before, where that version was reconstructed; `filled` the
+    columns of `after` that this message did not show, with the message that did.
     """
 
     op: Literal["create", "update", "delete"]
@@ -39,6 +58,8 @@ class Transition:
     changed: frozenset[str] | None
     unknown_columns: frozenset[str]
     change: Change
+    before_origin: Origin | None = None
+    filled: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def row(self) -> Row:
