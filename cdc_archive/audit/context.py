@@ -27,12 +27,14 @@ class Context(Protocol):
 
     def testimony(self, source: int, change: Change) -> Sequence[Testimony]:
         """What source number `source` of the mapping's actor sources says of the change's
-        transaction, in the order in which it was said; empty if nothing."""
+        transaction, in the order in which it was said; empty if nothing.
+        """
         ...
 
     def lookup(self, name: str, key: Any, change: Change) -> Row | None:
         """The row of look-up `name` whose column `by` has the value `key`, as it was when the
-        change was made; None if there is none or the archive does not know."""
+        change was made; None if there is none or the archive does not know.
+        """
         ...
 
 
