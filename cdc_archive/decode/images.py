@@ -8,20 +8,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cdc_archive.changelog.record import JsonText
+from cdc_archive.decode.unavailable import UNAVAILABLE, is_unavailable
+
+__all__ = ["UNAVAILABLE", "Row", "is_unavailable", "key_value", "parsed", "row"]
 
 Row = dict[str, Any]
 """A row image: column to value. Fractions are Decimal, so nothing is rounded."""
-
-UNAVAILABLE: Final = "__debezium_unavailable_value"
-"""What Debezium puts in the place of an out-of-line value that a change did not touch.
-Source: PostgreSQL connector documentation, `unavailable.value.placeholder`."""
-_PLACEHOLDERS: Final = (
-    UNAVAILABLE,
-    [UNAVAILABLE],
-    [ord(char) for char in UNAVAILABLE],
-    "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==",
-)
-
 
 MAX_DEPTH: Final = 100
 """A row or key nested deeper is not read: what works on it walks it in step with its depth."""
@@ -95,8 +87,3 @@ def key_value(key: bytes | None) -> Any:
     if isinstance(value, dict) and value.keys() == {"schema", "payload"}:
         return value["payload"]
     return value
-
-
-def is_unavailable(value: object) -> bool:
-    """Whether a column's value is Debezium's placeholder, in any of its forms."""
-    return value in _PLACEHOLDERS
