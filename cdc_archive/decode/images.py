@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from cdc_archive.changelog.record import JsonText
 from cdc_archive.decode.unavailable import UNAVAILABLE, is_unavailable
 
@@ -28,11 +30,27 @@ def parsed(text: bytes | str) -> Any:
         ValueError: no JSON text in UTF-8, or nested deeper than `MAX_DEPTH`.
     """
     try:
-        value = json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
+        value = _decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        value = _parsed_loosely(text)
+    if _brackets(text) > MAX_DEPTH:
+        _require_shallow(value)
+    return value
+
+
+def _parsed_loosely(text: bytes | str) -> Any:
+    """What RFC 8259 leaves out and producers write: NaN, lone surrogates, 5,000 digits."""
+    try:
+        return json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    _require_shallow(value)
-    return value
+
+
+def _brackets(text: bytes | str) -> int:
+    """A value is nested no deeper than it has opening brackets."""
+    if isinstance(text, str):
+        return text.count("[") + text.count("{")
+    return text.count(b"[") + text.count(b"{")
 
 
 def _fraction(text: str) -> Decimal | str:
@@ -48,6 +66,9 @@ def _integer(text: str) -> int | Decimal | str:
         return int(text)
     except ValueError:  # more digits than Python turns into an int
         return _fraction(text)
+
+
+_decode: Final = msgspec.json.Decoder(float_hook=_fraction).decode
 
 
 def _require_shallow(value: Any) -> None:

@@ -95,11 +95,12 @@ class RowReader:
         return None if key is None else self._typed(key, columns)
 
     def _typed(self, image: Row, columns: _Columns) -> Row:
-        unavailable, (converters, placeholders) = self._unavailable, columns
-        for name, value in image.items():
-            if value in unavailable or (name in placeholders and value in placeholders[name]):
+        for name in self._unavailable.columns(image):
+            image[name] = UNAVAILABLE
+        for name, declared in columns.placeholders.items():
+            if image.get(name) in declared:
                 image[name] = UNAVAILABLE
-        for name, convert in converters.items():
+        for name, convert in columns.converters.items():
             value = image.get(name)
             if value is not None and value is not UNAVAILABLE:
                 image[name] = convert(value)

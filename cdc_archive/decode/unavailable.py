@@ -25,7 +25,7 @@ _HEX: Final = "hex:"
 
 
 class Unavailable:
-    """The values in which one connector's placeholder may stand in a row: `value in forms`.
+    """One connector's placeholder: `value in unavailable` is true of each of its forms.
 
     Args:
         placeholder: the connector's `unavailable.value.placeholder`; `hex:` and digits for bytes.
@@ -50,15 +50,28 @@ class Unavailable:
         self._elements = frozenset({placeholder, text, str(md5), *binary})
         self._map = {text: text}
         self._lists = _number_lists(octets)
-        self._longest = max(map(len, self._texts))
+        self._lengths = frozenset(map(len, self._texts))
 
     def __contains__(self, value: object) -> bool:
         if isinstance(value, str):
-            return len(value) <= self._longest and value in self._texts
+            return len(value) in self._lengths and value in self._texts
         if isinstance(value, list):
             one = value[0] if len(value) == 1 else None
             return (isinstance(one, str) and one in self._elements) or value in self._lists
         return isinstance(value, dict) and value == self._map
+
+    def columns(self, row: dict[str, Any]) -> list[str]:
+        """The columns of a row in which it stands. Asked of every row: no call for most values."""
+        texts, lengths = self._texts, self._lengths
+        found = []
+        for name, value in row.items():
+            kind = type(value)
+            if kind is str:
+                if len(value) in lengths and value in texts:
+                    found.append(name)
+            elif (kind is list or kind is dict) and value in self:
+                found.append(name)
+        return found
 
 
 def _octets(placeholder: str) -> bytes:
