@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.captures import messages
+from support.row_changes import row_change
 
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.decoder import Decoder
-from cdc_archive.decode.row_reader import RowReader
+from cdc_archive.decode.row_reader import Hints, RowReader
+from cdc_archive.decode.unavailable import UNAVAILABLE
 from cdc_archive.source.message import Message
+
+DECLARED = b"__debezium.unavailable.value.placeholder"
 
 
 def archived(message: Message) -> ArchivedRecord:
@@ -135,3 +140,181 @@ def test_a_negative_scale_is_read_as_the_database_has_it() -> None:
     """Debezium gives numeric(5,-2) the scale 2046; the row holds 12300."""
     (record,) = (one for one in recorded("pg_js", "odd_scale"))
     assert RowReader().row(record, record.record.after) == {"id": 1, "n_5_m2": Decimal(12300)}
+
+
+def test_an_update_tells_what_is_not_available() -> None:
+    """Recorded: text, jsonb, bytea, text[], int[] and date[] out of line, none of them touched."""
+    update = next(one for one in recorded("pg_js", "toast_kinds") if one.record.op == "u")
+    row = RowReader().row(update, update.record.after)
+    assert row == {"id": 1, "n": 2, **dict.fromkeys(("t", "j", "b", "ta", "ia", "da"), UNAVAILABLE)}
+
+
+HINTS = Hints(
+    ["app.type_zoo"],
+    {
+        "n_free": "variable_decimal",
+        "n_10_2": "decimal(2)",
+        "cash": "decimal(2)",
+        "an": "variable_decimal[]",
+        "d": "date",
+        "ad": "date[]",
+        "tm": "time_us",
+        "ts0": "timestamp_ms",
+        "ts3": "timestamp_ms",
+        "ts6": "timestamp_us",
+        "j": "json",
+        "jb": "json",
+        "ajb": "json[]",
+        "by": "bytes",
+        "n_38_0": "decimal(0)",
+    },
+)
+
+
+@pytest.mark.parametrize("row_id", [*range(1, 19), 20, 24])
+def test_hints_give_the_values_that_the_schema_would(row_id: int) -> None:
+    """The same workload recorded without schemas, read with hints."""
+    assert zoo(row_id, RowReader([HINTS]), "pg_jp") == zoo(row_id, RowReader())
+
+
+def test_a_flattened_row_is_typed_by_hints_and_is_the_row_alone() -> None:
+    """Recorded: ExtractNewRecordState, time.precision.mode=connect; its `__` fields are dropped."""
+    hints = Hints(["type_zoo"], {"d": "date", "tm": "time_ms", "ts6": "timestamp_ms", "jb": "json"})
+    (row,) = (
+        row
+        for one in recorded("pg_fl", "type_zoo")
+        if (row := RowReader([hints]).row(one, one.record.after)) is not None
+        and row["id"] == 1
+        and b'"__op":"c"' in (one.record.after or b"")
+    )
+    assert not [name for name in row if name.startswith("__")]
+    assert (row["d"], row["tm"], row["jb"]) == ("2024-02-29", "12:34:56.789", {"a": 2, "z": 1})
+    assert row["ts6"] == "2024-02-29T12:34:56.789Z"
+
+
+def with_schema(schema: Any, **after: Any) -> ArchivedRecord:
+    """A change whose message carried this schema of a column `v`."""
+    column = {**schema, "field": "v"}
+    envelope = {
+        "type": "struct",
+        "fields": [
+            {"type": "struct", "fields": [column], "optional": True, "field": "after"},
+            {"type": "string", "field": "op"},
+        ],
+    }
+    record = archived(row_change(0, "c", None, after))
+    return record._replace(value_schema=json.dumps(envelope).encode())
+
+
+def test_the_schema_in_the_file_wins_over_a_hint() -> None:
+    """A hint is for JSON without a schema."""
+    record = with_schema({"type": "int64"}, v=19782)
+    hints = Hints(["*"], {"v": "date"})
+    assert RowReader([hints]).row(record, record.record.after) == {"v": 19782}
+    plain = record._replace(value_schema=None)
+    assert RowReader([hints]).row(plain, plain.record.after) == {"v": "2024-02-29"}
+
+
+def test_the_last_of_several_hints_counts() -> None:
+    """And only those whose table's name ends so."""
+    reader = RowReader(
+        [
+            Hints(["t"], {"v": "date"}),
+            Hints(["app.*"], {"v": "time_us"}),
+            Hints(["x"], {"v": "json"}),
+        ]
+    )
+    record = archived(row_change(0, "c", None, {"v": 0}))
+    assert reader.row(record, record.record.after) == {"v": "00:00:00"}
+
+
+def test_what_is_not_available_is_told_before_it_is_typed() -> None:
+    """28 numbers in a date[] are no dates; JSON text that is the placeholder is no JSON."""
+    record = with_schema(
+        {"type": "array", "items": {"type": "int32", "name": "io.debezium.time.Date"}},
+        v=[*UNAVAILABLE.encode()],
+    )
+    assert RowReader().row(record, record.record.after) == {"v": UNAVAILABLE}
+    mapped = with_schema({"type": "string", "name": "io.debezium.data.Json"}, v="?")
+    assert RowReader(unavailable="?").row(mapped, mapped.record.after) == {"v": UNAVAILABLE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "value"),
+    [
+        ({"type": "string"}, "?", "?"),
+        ({"type": "bytes"}, "Pw==", "Pw=="),
+        ({"type": "array", "items": {"type": "string"}}, '["?"]', ["?"]),
+        ({"type": "array", "items": {"type": "int32"}}, "[63]", [63]),
+        ({"type": "map", "keys": {"type": "string"}}, '{"?":"?"}', {"?": "?"}),
+    ],
+)
+def test_a_placeholder_that_the_schema_declares_needs_no_setting(
+    kind: Any, declared: str, value: Any
+) -> None:
+    """UnavailableValuePlaceholderParameter: the form in which the column shows it."""
+    parameters = {DECLARED.decode(): declared}
+    record = with_schema({**kind, "parameters": parameters}, v=value)
+    assert RowReader().row(record, record.record.after) == {"v": UNAVAILABLE}
+    undeclared = with_schema(kind, v=value)
+    assert RowReader().row(undeclared, undeclared.record.after) == {"v": value}
+
+
+@pytest.mark.parametrize("text", [None, b"null", b"[1]", b"{", b'"a"'])
+def test_what_is_no_row_is_none(text: bytes | None) -> None:
+    """Absent, null, no object, unreadable."""
+    assert RowReader().row(archived(row_change(0, "c", None, {})), text) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        b"null",
+        b"{",
+        b"[]",
+        b'{"fields":1}',
+        b'{"fields":[1,{"field":2},{"field":"a","type":["b"],"name":{}}]}',
+        b'{"fields":[{"field":"v","name":"org.apache.kafka.connect.data.Decimal","parameters":[]}]}',
+        b'{"fields":[{"field":"v","type":"array"},{"field":"v","type":"map","keys":7}]}',
+        b'{"fields":[{"field":"v","type":"array","parameters":{"%b":"["}}]}' % DECLARED,
+        b'{"fields":' * 99 + b"1" + b"}" * 99,
+        b"[" * 100_000,
+    ],
+)
+def test_a_schema_that_is_none_leaves_the_row_as_it_came(schema: bytes) -> None:
+    """The archive keeps what came; reading it never fails for it."""
+    record = archived(row_change(0, "c", None, {"v": "AQ=="}))._replace(value_schema=schema)
+    assert RowReader().row(record, record.record.after) == {"v": "AQ=="}
+
+
+def test_a_key_is_typed_as_its_row_is() -> None:
+    """By the schema around it, or by the hints."""
+    schema = {
+        "type": "struct",
+        "fields": [{"field": "id", "type": "int32", "name": "io.debezium.time.Date"}],
+    }
+    plain = archived(row_change(0, "c", None, {}, key=19782))
+    key = json.dumps({"schema": schema, "payload": {"id": 19782}}).encode()
+    wrapped = plain._replace(record=plain.record._replace(key=key))
+    assert RowReader().key(wrapped) == {"id": "2024-02-29"}
+    assert RowReader([Hints(["t"], {"id": "date"})]).key(plain) == {"id": "2024-02-29"}
+    assert RowReader().key(plain) == {"id": 19782}
+    assert RowReader().key(plain._replace(record=plain.record._replace(key=None))) is None
+
+
+def test_a_hint_that_is_no_type_is_refused_by_name() -> None:
+    """The fault says which column, and what types there are."""
+    with pytest.raises(ValueError, match=r"^born: 'day' is no type; there are decimal, .*date"):
+        Hints(["t"], {"born": "day"})
+
+
+def test_a_schema_is_of_an_envelope_or_of_a_flattened_row() -> None:
+    """An envelope may describe its before image alone; a table may have a column `op`."""
+    born = {"field": "born", "type": "int32", "name": "io.debezium.time.Date"}
+    op = {"field": "op", "type": "string"}
+    image = {"field": "before", "type": "struct", "fields": [born]}
+    record = archived(row_change(0, "c", None, {"born": 0, "op": "x"}))
+    for columns in ([image, op], [born, op], [born]):
+        schema = json.dumps({"type": "struct", "fields": columns}).encode()
+        row = RowReader().row(record._replace(value_schema=schema), record.record.after)
+        assert row == {"born": "1970-01-01", "op": "x"}
