@@ -1,53 +1,186 @@
-"""Who made a change, as far as the row says so; and if it does not, why not. Pure."""
+"""Who made a change, as far as the archive says so; and if it does not, why not. Pure.
+
+The sources of the mapping are asked in their order; the first that names an actor decides.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-import jmespath
-
-from cdc_archive.audit.mapping import ActorRules
-from cdc_archive.decode.images import Row, is_unavailable, parsed
-from cdc_archive.history.transition import Transition
+from cdc_archive.audit.content import UNREADABLE
+from cdc_archive.audit.context import Context
+from cdc_archive.audit.expression import MISFITS
+from cdc_archive.audit.functions import Functions
+from cdc_archive.audit.mapping import ActorRules, ActorSource
+from cdc_archive.decode.images import Row, is_unavailable, key_value, parsed
+from cdc_archive.history.transition import Origin, Transition
 
 EXACT: Final = "exact"
-"""The change itself wrote the actor."""
+"""The change itself, or its transaction, wrote the actor."""
 UNVERIFIED: Final = "unverified"
 """The row names an actor; whether this change wrote it cannot be told."""
 STALE: Final = "stale"
 """The row names an actor, but this change did not touch it: it is that of an earlier one."""
 MISSING: Final = "missing"
-"""The row names no actor."""
+"""Nothing names an actor."""
 INVALID: Final = "invalid"
 """What stands there is no actor."""
+AMBIGUOUS: Final = "ambiguous"
+"""The transaction names two different actors."""
+
+_WEIGHT: Final = (MISSING, STALE, INVALID, AMBIGUOUS)
+"""Why there is no actor: of several reasons the last one here gives the status."""
+
+
+class Look(NamedTuple):
+    """What one place gave: an actor, or None and the reason; and the message it stood in, if that
+    is another than the change's own.
+    """
+
+    place: str
+    actor: Row | None
+    status: str
+    reason: str = ""
+    origin: Origin | None = None
 
 
 class ActorFound(NamedTuple):
-    """The event's actor (None: unknown), its status, and why."""
+    """The event's actor (None: unknown), its status, where it stood or why it is unknown."""
 
     actor: Row | None
     status: str
     reason: str
+    source: str | None = None
+    origin: Origin | None = None
 
 
-def find(transition: Transition, rules: ActorRules) -> ActorFound:
-    """Look through the columns that the mapping names for this operation."""
-    columns: list[str] = getattr(rules, transition.op)
+class Actors:
+    """Asks the sources of a mapping.
+
+    Args:
+        rules: the sources, in their order.
+        context: what other messages say.
+    """
+
+    def __init__(self, rules: ActorRules, context: Context) -> None:
+        self._sources = [
+            (number, source, _Shape(source, rules)) for number, source in enumerate(rules.source)
+        ]
+        self._context = context
+
+    def find(self, transition: Transition, values: Row, functions: Functions) -> ActorFound:
+        """Who made the change.
+
+        Args:
+            transition: the change of a row.
+            values: what the expressions of a rule see of it.
+            functions: the functions that expressions may call.
+        """
+        return decided([*self.looks(transition, values, functions)])
+
+    def looks(self, transition: Transition, values: Row, functions: Functions) -> Iterator[Look]:
+        """What each source gives, up to the one that decides."""
+        for number, source, shape in self._sources:
+            if source.columns is not None:
+                look = _columns(transition, values, source, shape, functions)
+            elif source.header is not None:
+                look = _header(transition, source, shape)
+            else:
+                look = _testimony(transition, number, source, shape, self._context)
+            yield look
+            if look.actor is not None or look.status == AMBIGUOUS:
+                return
+
+
+def decided(looked: list[Look]) -> ActorFound:
+    """The actor that the last look gave; without one, all reasons."""
+    if not looked:
+        return ActorFound(None, MISSING, "the mapping names no actor source")
+    last = looked[-1]
+    if last.actor is not None:
+        return ActorFound(last.actor, last.status, last.place, last.place, last.origin)
+    status = max((look.status for look in looked), key=_WEIGHT.index)
+    return ActorFound(None, status, "; ".join(look.reason for look in looked))
+
+
+class _Shape:
+    """Turns what stood in a source into an actor."""
+
+    def __init__(self, source: ActorSource, rules: ActorRules) -> None:
+        self._template = source.template or rules.template
+        self._plain = source.plain or rules.plain
+
+    def of(self, place: str, value: Any, status: str, origin: Origin | None = None) -> Look:
+        if value is None:
+            return Look(place, None, MISSING, f"{place}: null or not there", origin)
+        found = _json_object(value)
+        template = self._template if isinstance(found, dict) else self._plain
+        try:
+            actor = None if template is None else pruned(template.of(found))
+        except MISFITS as error:  # its text may hold the whole value, and reasons are counted
+            kind = type(error).__name__
+            return Look(place, None, INVALID, f"{place} does not fit the mapping: {kind}", origin)
+        if not _is_actor(actor):
+            told = f"{place} does not hold a session or an api_key"
+            return Look(place, None, INVALID, told, origin)
+        return Look(place, actor, status, "", origin)
+
+
+def _is_actor(found: Any) -> bool:
+    kind = found.get("type") if isinstance(found, dict) else None
+    return kind in ("session", "api_key") and _tells_anything(found.get(kind))
+
+
+def _tells_anything(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_tells_anything, value.values()))
+    return any(map(_tells_anything, value)) if isinstance(value, list) else value is not None
+
+
+def _columns(
+    transition: Transition, values: Row, source: ActorSource, shape: _Shape, functions: Functions
+) -> Look:
+    columns: list[str] = getattr(source.columns, transition.op)
     if not columns:
-        return ActorFound(None, MISSING, f"the mapping names no actor column for a {transition.op}")
+        told = f"the mapping names no actor column for a {transition.op}"
+        return Look("no column", None, MISSING, told)
     stale = None
     for column in columns:
         value = transition.row.get(column)
         if value is None or is_unavailable(value):
             continue
         status = _status(transition, column)
-        if status == STALE and not rules.trust_unchanged:
-            stale = stale or column
-            continue
-        return _shaped(column, value, UNVERIFIED if status == STALE else status, rules)
+        if status == STALE:
+            if not source.trust_unchanged:
+                stale = stale or column
+                continue
+            status = UNVERIFIED
+        if source.value is not None:
+            return _split(columns, values, source, shape, status, functions)
+        return shape.of(f"column {column}", value, status)
     if stale is not None:
-        return ActorFound(None, STALE, f"{stale} was not touched by this change")
-    return ActorFound(None, MISSING, f"{', '.join(columns)}: null or not there")
+        return Look(f"column {stale}", None, STALE, f"{stale} was not touched by this change")
+    names = ", ".join(columns)
+    return Look(f"column {names}", None, MISSING, f"{names}: null or not there")
+
+
+def _split(
+    columns: list[str],
+    values: Row,
+    source: ActorSource,
+    shape: _Shape,
+    status: str,
+    functions: Functions,
+) -> Look:
+    """An actor that stands in several columns, one of which this change touched."""
+    place = f"column {', '.join(columns)}"
+    assert source.value is not None
+    try:
+        value = source.value.of(values, functions)
+    except MISFITS:
+        value = UNREADABLE
+    return shape.of(place, value, status)
 
 
 def _status(transition: Transition, column: str) -> str:
@@ -60,25 +193,46 @@ def _status(transition: Transition, column: str) -> str:
     return EXACT if column in transition.changed else STALE
 
 
-def _shaped(column: str, value: Any, status: str, rules: ActorRules) -> ActorFound:
-    found = _parsed(value)
-    template = rules.template if isinstance(found, dict) else rules.plain
+def _header(transition: Transition, source: ActorSource, shape: _Shape) -> Look:
+    wanted = source.header or []
+    headers = dict(reversed(transition.change.archived.record.headers))
+    name = next((name for name in wanted if headers.get(name) is not None), None)
+    if name is None:
+        names = ", ".join(wanted)
+        return Look(f"header {names}", None, MISSING, f"header {names}: null or not there")
+    value = _header_value(headers[name])
     try:
-        actor = None if template is None else pruned(template.search(found))
-    except (jmespath.exceptions.JMESPathError, TypeError, ValueError, ArithmeticError) as error:
-        return ActorFound(None, INVALID, f"{column} does not fit the mapping: {_kind(error)}")
-    kind = actor.get("type") if isinstance(actor, dict) else None
-    if not isinstance(actor, dict) or kind not in ("session", "api_key") or kind not in actor:
-        return ActorFound(None, INVALID, f"{column} does not hold a session or an api_key")
-    return ActorFound(actor, status, column)
+        value = value if source.value is None else source.value.of(value)
+    except MISFITS:
+        value = UNREADABLE
+    return shape.of(f"header {name}", value, EXACT)
 
 
-def _kind(error: Exception) -> str:
-    """An error by its kind: its text may hold the whole value, and reasons are counted."""
-    return type(error).__name__
+def _header_value(data: bytes | None) -> Any:
+    """JSON, or text; a number is somebody's id as text."""
+    found = key_value(data)
+    if isinstance(found, dict | str):
+        return found
+    return None if data is None else data.decode("utf-8", "replace")
 
 
-def _parsed(value: Any) -> Any:
+def _testimony(
+    transition: Transition, number: int, source: ActorSource, shape: _Shape, context: Context
+) -> Look:
+    place = f"{source.kind} {', '.join(source.message or source.row or ())}"
+    if transition.change.position.transaction is None:
+        return Look(place, None, MISSING, f"{place}: the change does not name its transaction")
+    told = context.testimony(number, transition.change)
+    found = [shape.of(place, one.value, EXACT, one.origin) for one in told]
+    if not found:
+        return Look(place, None, MISSING, f"{place}: none in the transaction")
+    named = [look for look in found if look.actor is not None]
+    if any(look.actor != named[0].actor for look in named):
+        return Look(place, None, AMBIGUOUS, f"{place}: two different actors in the transaction")
+    return named[0] if named else found[0]
+
+
+def _json_object(value: Any) -> Any:
     """A jsonb column arrives as JSON text."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:

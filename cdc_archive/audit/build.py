@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-import jmespath
-
-from cdc_archive.audit import actor
-from cdc_archive.audit.actor import pruned
+from cdc_archive.audit import evidence
+from cdc_archive.audit.actor import AMBIGUOUS, ActorFound, Actors, Look, pruned
+from cdc_archive.audit.context import Context, NoContext
+from cdc_archive.audit.expression import MISFITS
+from cdc_archive.audit.functions import NOTHING_BESIDE, Functions
 from cdc_archive.audit.mapping import Mapping, Rule
+from cdc_archive.audit.table_names import fits_any
 from cdc_archive.decode.images import Row
-from cdc_archive.history.position import identity
 from cdc_archive.history.transition import KEY_ONLY, UNKNOWN, Transition
 
-_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ID_CHARS: Final = 24
-_MISFITS: Final = (
-    jmespath.exceptions.JMESPathError,
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -44,73 +34,219 @@ class Unproven(NamedTuple):
     reason: str
 
 
+class Part(NamedTuple):
+    """What one row contributes to the event of its transaction; `Builder.together` joins them.
+
+    `rule` is the rule's index in the mapping. `event` is what the event would be without payload if
+    this were its only row, `values` what the payload's expression sees of the row, `actor` and
+    `evidence` what is known of it.
+    """
+
+    rule: int
+    type: str
+    item: Any
+    transition: Transition
+    event: Row
+    values: Row
+    actor: ActorFound
+    evidence: Row
+
+
+class No(NamedTuple):
+    """A rule that did not fire, and why."""
+
+    reason: str
+
+
+class Verdict(NamedTuple):
+    """What a rule makes of a transition. `number` counts the rules of the file from 1."""
+
+    number: int
+    type: str
+    outcome: Literal["event", "part", "unproven", "no"]
+    reason: str
+    made: AuditEvent | Part | None = None
+
+
 class Builder:
     """Applies a mapping.
 
     Args:
         mapping: the rules.
+        context: what the rest of the archive says of a change.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, context: Context | None = None) -> None:
         self._mapping = mapping
-        self._rules: dict[str, list[Rule]] = {}
+        self._context = context or NoContext()
+        self._actors = Actors(mapping.actor, self._context)
+        self._rules: dict[str, list[tuple[int, Rule]]] = {}
+        self._by_op: dict[tuple[str, str], list[tuple[int, Rule]]] = {}
 
     def rules_for(self, table: str) -> list[Rule]:
         """The rules of a table, by the end of its name."""
+        return [rule for _, rule in self._of_table(table)]
+
+    def _of_table(self, table: str) -> list[tuple[int, Rule]]:
         known = self._rules.get(table)
         if known is None:
             known = self._rules[table] = [
-                rule for rule in self._mapping.rule if any(_ends(table, end) for end in rule.tables)
+                (number, rule)
+                for number, rule in enumerate(self._mapping.rule)
+                if fits_any(table, rule.tables)
             ]
         return known
 
-    def build(self, transition: Transition) -> list[AuditEvent | Unproven]:
-        """The events of a transition, in the order of the mapping."""
-        out: list[AuditEvent | Unproven] = []
-        for rule in self.rules_for(transition.table):
-            if rule.on != transition.op:
-                continue
-            try:
-                made = self._apply(rule, transition)
-            except _MISFITS as error:  # its text may hold the whole row, and reasons are counted
-                reason = f"the mapping does not fit this row: {type(error).__name__}"
-                made = Unproven(rule.type, reason)
-            if made is not None:
-                out.append(made)
-        return out
+    def build(self, transition: Transition) -> list[AuditEvent | Unproven | Part]:
+        """The events of a transition, in the order of the mapping; parts of those that group."""
+        where = (transition.table, transition.op)
+        rules = self._by_op.get(where)
+        if rules is None:
+            table = self._of_table(transition.table)
+            rules = self._by_op[where] = [one for one in table if one[1].on == transition.op]
+        if not rules:
+            return []
+        judged = _Judged(transition, self._actors, self._context)
+        made = (judged.by(number, rule) for number, rule in rules)
+        return [one for one in made if not isinstance(one, No)]
 
-    def _apply(self, rule: Rule, transition: Transition) -> AuditEvent | Unproven | None:
-        depends = rule.needs or (transition.op == "update" and _is_conditional(rule))
+    def explain(self, transition: Transition) -> list[Verdict]:
+        """What every rule of the transition's table makes of it, and why."""
+        judged = _Judged(transition, self._actors, self._context)
+        return [
+            _verdict(number, rule, judged.by(number, rule))
+            for number, rule in self._of_table(transition.table)
+        ]
+
+    def looks(self, transition: Transition) -> list[Look]:
+        """What the actor sources give for a transition, up to the one that decides."""
+        functions = Functions(self._context, transition.change)
+        return [*self._actors.looks(transition, _values(transition), functions)]
+
+    def together(self, parts: Sequence[Part]) -> AuditEvent | Unproven:
+        """The one event of all parts of a rule and transaction, in the order of their changes.
+
+        Its id, time and project are those of the first.
+        """
+        first = parts[0]
+        rule = self._mapping.rule[first.rule]
+        assert rule.payload is not None
+        values = first.values | {"items": [part.item for part in parts]}
+        try:
+            payload = pruned(rule.payload.of(values, NOTHING_BESIDE))
+        except MISFITS as error:
+            return _misfit(rule, error)
+        if not isinstance(payload, dict):
+            return Unproven(rule.type, "the payload is no object")
+        found = _actor_of(parts)
+        event = first.event | {"actor": found.actor, rule.type: payload}
+        return AuditEvent(event, evidence.of_group([part.evidence for part in parts], found))
+
+
+class _Judged:
+    """A transition before the rules: what they see of it is made once."""
+
+    def __init__(self, transition: Transition, actors: Actors, context: Context) -> None:
+        self._transition = transition
+        self._actors = actors
+        self._functions = Functions(context, transition.change)
+        self._values = _values(transition)
+        self._changed = transition.changed or _NOTHING
+        self._found: ActorFound | None = None
+
+    def by(self, number: int, rule: Rule) -> AuditEvent | Unproven | Part | No:
+        """What rule number `number`, counted from 0, makes of it."""
+        try:
+            return self._refused(rule) or self._made(number, rule)
+        except MISFITS as error:  # its text may hold the whole row, and reasons are counted
+            return _misfit(rule, error)
+
+    def _refused(self, rule: Rule) -> Unproven | No | None:
+        transition, changed = self._transition, self._changed
+        if rule.on != transition.op:
+            return No(f"on is {rule.on}, this is a {transition.op}")
+        depends = rule.needs or (transition.op == "update" and rule.is_conditional)
         if depends and transition.before_proof in (UNKNOWN, KEY_ONLY):
             return Unproven(rule.type, "the row's version before this change is not in the archive")
-        values = _values(transition)
-        changed = transition.changed or frozenset()
-        if rule.changed and not changed.intersection(rule.changed):
-            return None
-        if rule.when is not None and not _true(rule.when.search(values)):
-            return None
-        values["id"] = rule.id.search(values)
-        if values["id"] is None:
-            return Unproven(rule.type, "the id of the row is not known")
-        payload = _payload(rule, values, changed)
-        if payload is None:
-            return None
-        return self._event(rule, transition, values, payload)
+        if rule.changed and changed.isdisjoint(rule.changed):
+            return No(f"none of the columns {', '.join(rule.changed)} changed")
+        if rule.changes and all(changed.isdisjoint(field.columns) for field in rule.changes):
+            names = ", ".join(name for field in rule.changes for name in field.columns)
+            return No(f"none of the columns {names} changed")
+        if rule.when is not None and not _true(rule.when.of(self._values, self._functions)):
+            return No("when is not true")
+        return None
 
-    def _event(self, rule: Rule, transition: Transition, values: Row, payload: Row) -> AuditEvent:
-        found = actor.find(transition, self._mapping.actor)
-        project = None if rule.project is None else pruned(rule.project.search(values))
+    def _made(self, number: int, rule: Rule) -> AuditEvent | Unproven | Part | No:
+        values = self._values
+        found = None if rule.id is None else rule.id.of(values, self._functions)
+        if rule.id is not None and found is None:
+            return Unproven(rule.type, "the id of the row is not known")
+        values = {**values, "id": found}
+        if rule.item is not None:
+            return self._part(number, rule, rule.item.of(values, self._functions), values)
+        payload = self._payload(rule, values)
+        if not isinstance(payload, dict):
+            return No("the payload is no object")
+        event = self._event(rule, values)
+        event[rule.type] = payload
+        return AuditEvent(event, self._evidence(event["id"], rule))
+
+    def _payload(self, rule: Rule, values: Row) -> Any:
+        payload: Any = {"id": values["id"]}
+        if rule.payload is not None:
+            payload = rule.payload.of(values, self._functions)
+        if rule.changes:
+            payload = {**payload, "changes_requested": self._requested(rule, values)}
+        return pruned(payload)
+
+    def _requested(self, rule: Rule, values: Row) -> Row:
+        requested = {}
+        for field in rule.changes:
+            column = next((name for name in field.columns if name in self._changed), None)
+            if column is None:
+                continue
+            if field.value is None:
+                requested[field.field] = values["row"].get(column)
+            else:
+                requested[field.field] = field.value.of(values, self._functions)
+        return requested
+
+    def _part(self, number: int, rule: Rule, item: Any, values: Row) -> Part:
+        event = self._event(rule, values)
+        return Part(
+            number,
+            rule.type,
+            pruned(item),
+            self._transition,
+            event,
+            values,
+            self._actor(),
+            self._evidence(event["id"], rule),
+        )
+
+    def _event(self, rule: Rule, values: Row) -> Row:
+        transition = self._transition
         event: Row = {
-            "id": event_id(transition, rule.type),
+            "id": evidence.event_id(transition, rule.type),
             "object": "organization.audit_log",
             "type": rule.type,
             "effective_at": (transition.change.archived.record.event_time_us or 0) // 1_000_000,
         }
-        if project and project.get("id") is not None:
-            event["project"] = project
-        event["actor"] = found.actor
-        event[rule.type] = payload
-        return AuditEvent(event, _evidence(event["id"], rule, transition, found))
+        if rule.project is not None:
+            project = pruned(rule.project.of(values, self._functions))
+            if project and project.get("id") is not None:
+                event["project"] = project
+        event["actor"] = self._actor().actor
+        return event
+
+    def _actor(self) -> ActorFound:
+        if self._found is None:
+            self._found = self._actors.find(self._transition, self._values, self._functions)
+        return self._found
+
+    def _evidence(self, event: str, rule: Rule) -> Row:
+        return evidence.of_event(event, rule.type, self._transition, self._actor())
 
 
 def _values(transition: Transition) -> Row:
@@ -126,28 +262,16 @@ def _values(transition: Transition) -> Row:
     }
 
 
-def _payload(rule: Rule, values: Row, changed: frozenset[str]) -> Row | None:
-    payload: Row = {"id": values["id"]}
-    if rule.payload is not None:
-        payload = rule.payload.search(values)
-    if rule.changes:
-        requested = {}
-        for field in rule.changes:
-            column = next((name for name in field.columns if name in changed), None)
-            if column is None:
-                continue
-            value = values["row"].get(column) if field.value is None else field.value.search(values)
-            if value is not None:
-                requested[field.field] = value
-        if not changed.intersection(name for field in rule.changes for name in field.columns):
-            return None
-        payload = {**payload, "changes_requested": requested}
-    made = pruned(payload)
-    return made if isinstance(made, dict) else None
+def _misfit(rule: Rule, error: Exception) -> Unproven:
+    return Unproven(rule.type, f"the mapping does not fit this row: {type(error).__name__}")
 
 
-def _is_conditional(rule: Rule) -> bool:
-    return bool(rule.changed or rule.changes or rule.when is not None)
+def _actor_of(parts: Sequence[Part]) -> ActorFound:
+    """Who made a transaction, as its rows tell it: the rows that do not know do not count."""
+    known = [part.actor for part in parts if part.actor.actor is not None]
+    if any(found.actor != known[0].actor for found in known):
+        return ActorFound(None, AMBIGUOUS, "the rows of the transaction name different actors")
+    return known[0] if known else parts[0].actor
 
 
 def _true(value: Any) -> bool:
@@ -155,49 +279,12 @@ def _true(value: Any) -> bool:
     return not (value is None or value is False or value in ("", [], {}))
 
 
-def _ends(table: str, pattern: str) -> bool:
-    """Whether the last parts of a table's name are the pattern: `api_key` fits `db.app.api_key`."""
-    parts = table.split(".")
-    wanted = pattern.count(".") + 1
-    return fnmatchcase(".".join(parts[-wanted:]), pattern)
-
-
-def event_id(transition: Transition, kind: str) -> str:
-    """An id that is the same for the same change, delivered or replayed however often."""
-    archived = transition.change.archived
-    record = archived.record
-    origin = identity(transition.change)
-    place = origin.hex() if origin else f"{record.topic}/{record.partition}/{record.offset}"
-    if not origin and archived.incarnation:
-        place += f"/{archived.incarnation}"
-    text = "\0".join((place, record.table, transition.key or "", kind))
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    chars = []
-    for _ in range(_ID_CHARS):
-        number, digit = divmod(number, len(_ALPHABET))
-        chars.append(_ALPHABET[digit])
-    return "audit_log-" + "".join(chars)
-
-
-def _evidence(event: str, rule: Rule, transition: Transition, found: actor.ActorFound) -> Row:
-    archived, where = transition.change.archived, transition.change.position
-    return {
-        "id": event,
-        "type": rule.type,
-        "table": transition.table,
-        "key": transition.key,
-        "op": archived.record.op,
-        "event_time_us": archived.record.event_time_us,
-        "topic": archived.record.topic,
-        "partition": archived.record.partition,
-        "offset": archived.record.offset,
-        "lsn": where.lsn,
-        "transaction": where.transaction,
-        "total_order": where.total_order,
-        "file": archived.file,
-        "commit": archived.sequence,
-        "before": transition.before_proof,
-        "unknown_columns": sorted(transition.unknown_columns),
-        "actor": found.status,
-        "actor_reason": found.reason,
-    }
+def _verdict(number: int, rule: Rule, made: AuditEvent | Unproven | Part | No) -> Verdict:
+    if isinstance(made, No):
+        return Verdict(number + 1, rule.type, "no", made.reason)
+    if isinstance(made, Unproven):
+        return Verdict(number + 1, rule.type, "unproven", made.reason)
+    if isinstance(made, Part):
+        told = "one of the rows that make the event of their transaction"
+        return Verdict(number + 1, rule.type, "part", told, made)
+    return Verdict(number + 1, rule.type, "event", "it fires", made)

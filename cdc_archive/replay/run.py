@@ -10,7 +10,7 @@ from cdc_archive.archive.format.layout import QUARANTINE
 from cdc_archive.archive.reader.inventory import gap_row
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window
-from cdc_archive.audit.build import AuditEvent, Builder
+from cdc_archive.audit.build import AuditEvent, Builder, Part
 from cdc_archive.audit.mapping import Mapping
 from cdc_archive.changelog.record import ROW_OPS, ArchivedRecord
 from cdc_archive.history.fold import Fold, RowStates
@@ -75,7 +75,8 @@ def _write(
     if not builder.rules_for(transition.table):
         report.unmapped[transition.table] += 1
         return
-    for made in builder.build(transition):
+    for one in builder.build(transition):
+        made = builder.together([one]) if isinstance(one, Part) else one
         if isinstance(made, AuditEvent):
             kind = made.event["type"]
             if asked.types and kind not in asked.types:

@@ -13,7 +13,12 @@ from cdc_archive.audit import mapping
 from cdc_archive.errors import MappingInvalid
 
 PLAIN = "{type: 'session', session: {user: {id: @}}}"
-ACTOR = f'[actor]\nupdate = ["by"]\ntemplate = "@"\nplain = "{PLAIN}"\n'
+ACTOR = f"""[actor]
+template = "@"
+plain = "{PLAIN}"
+[[actor.source]]
+columns = {{ update = ["by"] }}
+"""
 RULE = '[[rule]]\ntype = "x.updated"\ntables = ["t"]\non = "update"\nid = "row.id"\n'
 GOOD = f'name = "mine"\n{ACTOR}{RULE}'
 
@@ -86,7 +91,7 @@ def test_a_stale_actor_is_taken_if_the_mapping_says_so() -> None:
         row_change(0, "c", None, {"id": "1", "a": 1, "by": "ann"}),
         row_change(1, "u", None, {"id": "1", "a": 2, "by": "ann"}),
     ]
-    rules = mapping.parse(GOOD.replace("[actor]", "[actor]\ntrust_unchanged = true"), "mine.toml")
+    rules = mapping.parse(GOOD.replace("columns", "trust_unchanged = true\ncolumns"), "mine.toml")
     _, evidence, _ = replayed(log, rules=rules)
     assert [one["actor"] for one in evidence] == ["unverified"]
 

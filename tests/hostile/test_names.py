@@ -61,8 +61,9 @@ LONE = "\ud800x"
 MAPPING = """
 name = "any"
 [actor]
-create = ["by"]
 template = "@"
+[[actor.source]]
+columns = { create = ["by"] }
 [[rule]]
 type = "row.created"
 tables = ["*"]

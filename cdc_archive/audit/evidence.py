@@ -1,0 +1,110 @@
+"""What proves an event: where it comes from, and how far it is certain. And its id."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cdc_archive.audit.actor import ActorFound
+from cdc_archive.decode.images import Row
+from cdc_archive.history.position import identity
+from cdc_archive.history.transition import Origin, Transition
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = [two + one for one in _ALPHABET for two in _ALPHABET]
+_ID_PAIRS: Final = 12
+_OF_A_MEMBER: Final = (
+    "table",
+    "key",
+    "topic",
+    "partition",
+    "offset",
+    "lsn",
+    "total_order",
+    "file",
+    "commit",
+    "before",
+    "before_from",
+    "reconstructed_columns",
+    "unknown_columns",
+)
+
+
+def event_id(transition: Transition, kind: str) -> str:
+    """An id that is the same for the same change, delivered or replayed however often."""
+    archived = transition.change.archived
+    record = archived.record
+    origin = identity(transition.change)
+    place = origin.hex() if origin else f"{record.topic}/{record.partition}/{record.offset}"
+    if not origin and archived.incarnation:
+        place += f"/{archived.incarnation}"
+    text = "\0".join((place, record.table, transition.key or "", kind))
+    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    chars = []
+    for _ in range(_ID_PAIRS):
+        number, pair = divmod(number, len(_PAIRS))
+        chars.append(_PAIRS[pair])
+    return "audit_log-" + "".join(chars)
+
+
+def of_event(event: str, kind: str, transition: Transition, found: ActorFound) -> Row:
+    """The evidence of an event that one change made.
+
+    Args:
+        event: its id.
+        kind: its type.
+        transition: the change of a row.
+        found: who made it.
+    """
+    archived, where = transition.change.archived, transition.change.position
+    record = archived.record
+    told: Row = {
+        "id": event,
+        "type": kind,
+        "table": transition.table,
+        "key": transition.key,
+        "op": record.op,
+        "event_time_us": record.event_time_us,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "lsn": where.lsn,
+        "transaction": where.transaction,
+        "total_order": where.total_order,
+        "file": archived.file,
+        "commit": archived.sequence,
+        "before": transition.before_proof,
+    }
+    if transition.before_origin is not None:
+        told["before_from"] = _where(transition.before_origin)
+    told["reconstructed_columns"] = {
+        name: _where(origin) for name, origin in sorted(transition.filled.items())
+    }
+    told["unknown_columns"] = sorted(transition.unknown_columns)
+    return told | of_actor(found)
+
+
+def of_actor(found: ActorFound) -> Row:
+    """The part of it that is about the actor."""
+    told: Row = {
+        "actor": found.status,
+        "actor_reason": found.reason,
+        "actor_source": found.source,
+    }
+    if found.origin is not None:
+        told["actor_from"] = _where(found.origin)
+    return told
+
+
+def of_group(members: Sequence[Row], found: ActorFound) -> Row:
+    """The evidence of an event that several changes of a transaction made: the first one's, with
+    what is its own of each as `members`.
+    """
+    about = {name: value for name, value in members[0].items() if not name.startswith("actor")}
+    told = [{name: one[name] for name in _OF_A_MEMBER if name in one} for one in members]
+    return about | of_actor(found) | {"members": told}
+
+
+def _where(origin: Origin) -> dict[str, Any]:
+    return {"topic": origin.topic, "partition": origin.partition, "offset": origin.offset}

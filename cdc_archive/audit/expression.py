@@ -1,0 +1,155 @@
+"""A JMESPath expression of a mapping: compiled once, and looked through for what it names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import jmespath
+
+from cdc_archive.audit.functions import NOTHING_BESIDE, Functions, arities
+
+Path = tuple[str, ...]
+"""The names on the way from what an expression is given: `row.id` is ("row", "id")."""
+
+MISFITS: Final = (
+    jmespath.exceptions.JMESPathError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What an evaluation raises if the values are not of the shape that the expression expects."""
+
+_ARITIES: Final = arities()
+_ROOT: Final = frozenset({()})
+_ELSEWHERE: Final[frozenset[Path]] = frozenset()
+_ELEMENT: Final = "*"
+_MOST_PATHS: Final = 1_000
+
+
+class Expression:
+    """A compiled expression.
+
+    Args:
+        text: JMESPath.
+
+    Raises:
+        ValueError: it is none, calls an unknown function, or says what nobody means.
+    """
+
+    def __init__(self, text: object) -> None:
+        if not isinstance(text, str):
+            raise ValueError("not a JMESPath expression: it must be a text")  # noqa: TRY004
+        try:
+            self._tree = jmespath.compile(text).parsed
+            _check(self._tree)
+            found: list[Path] = []
+            _paths(self._tree, _ROOT, found)
+        except RecursionError:
+            raise ValueError("not a JMESPath expression: nested too deep") from None
+        except (jmespath.exceptions.JMESPathError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a JMESPath expression: {error}") from None
+        self.text = text
+        self.paths = frozenset(found)
+        self.names = frozenset(path[0] for path in found) - {_ELEMENT}
+        self.lookups = frozenset(_lookups(self._tree))
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def of(self, values: Any, functions: Functions = NOTHING_BESIDE) -> Any:
+        """What the expression finds in `values`.
+
+        Raises:
+            MISFITS: the values are not of the shape that it expects.
+        """
+        return functions.visit(self._tree, values)
+
+    def columns(self, *of: str) -> set[str]:
+        """The columns that it reads of these names: `columns("row")` of `row.id` is {"id"}."""
+        told = {path[1] for path in self.paths if len(path) > 1 and path[0] in of}
+        return told - {_ELEMENT}
+
+    def unknown_names(self, known: Iterable[str]) -> list[str]:
+        """What is wrong with the names that it begins with, in words."""
+        known = list(known)
+        return [f"{name} is unknown" + _near(name, known) for name in sorted(self.names - {*known})]
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
+    for child in node.get("children", []):
+        if isinstance(child, dict):
+            yield from _nodes(child)
+
+
+def _check(tree: Any) -> None:
+    for node in _nodes(tree):
+        children = node.get("children", [])
+        if node["type"] == "subexpression" and children[0]["type"] == "not_expression":
+            raise ValueError("`!a.b` is read as `(!a).b`; write `!(a.b)`")
+        if node["type"] == "function_expression":
+            _check_call(node["value"], children)
+
+
+def _check_call(name: str, arguments: list[Any]) -> None:
+    if name not in _ARITIES:
+        near = difflib.get_close_matches(name, _ARITIES, n=1)
+        raise ValueError(f"{name}() is unknown" + (f"; did you mean {near[0]}()?" if near else ""))
+    least, more = _ARITIES[name]
+    if len(arguments) < least or (len(arguments) > least and not more):
+        raise ValueError(f"{name}() takes {least} arguments, not {len(arguments)}")
+    if name == "lookup" and not isinstance(_literal(arguments[0]), str):
+        raise ValueError("lookup() takes the name of a look-up in single quotes")
+
+
+def _literal(node: Any) -> Any:
+    return node.get("value") if node["type"] == "literal" else None
+
+
+def _lookups(tree: Any) -> Iterator[str]:
+    for node in _nodes(tree):
+        if node["type"] == "function_expression" and node["value"] == "lookup":
+            yield _literal(node["children"][0])
+
+
+def _paths(node: Any, at: frozenset[Path], found: list[Path]) -> frozenset[Path]:
+    """Collect the paths that are read, and give those that the node's value stands at."""
+    kind, children = node["type"], node.get("children", [])
+    if kind == "field":
+        reached = frozenset((*path, node["value"]) for path in at)
+        found.extend(reached)
+        return reached if len(reached) < _MOST_PATHS else _ELSEWHERE
+    if kind in ("subexpression", "pipe", "index_expression"):
+        for child in children:
+            at = _paths(child, at, found)
+        return at
+    if kind in ("projection", "value_projection", "filter_projection"):
+        inside = _elements(_paths(children[0], at, found))
+        for child in children[2:]:
+            _paths(child, inside, found)
+        return _paths(children[1], inside, found)
+    if kind in ("index", "flatten", "slice"):
+        base = _paths(children[0], at, found) if kind == "flatten" else at
+        return _elements(base)
+    if kind in ("or_expression", "and_expression"):
+        return frozenset().union(*(_paths(child, at, found) for child in children))
+    if kind in ("current", "identity"):
+        return at
+    inside = _ELSEWHERE if kind == "expref" else at
+    for child in children:
+        _paths(child, inside, found)
+    return _ELSEWHERE
+
+
+def _elements(paths: frozenset[Path]) -> frozenset[Path]:
+    return frozenset((*path, _ELEMENT) for path in paths)

@@ -1,0 +1,80 @@
+"""The functions of JMESPath that a mapping may call: the standard ones, `lookup` and `minus`."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, Final
+
+from jmespath import exceptions, visitor
+from jmespath.functions import Functions as Standard
+from jmespath.functions import signature
+
+from cdc_archive.audit.context import Context, NoContext
+from cdc_archive.decode.images import Row, parsed
+from cdc_archive.history.position import Change
+
+
+class Functions(Standard):
+    """The functions, as they answer for one change.
+
+    Args:
+        context: looks beside the change.
+        change: the change; None where there is none to look beside: each look-up gives null.
+    """
+
+    def __init__(self, context: Context, change: Change | None) -> None:
+        self._context = context
+        self._change = change
+        options = visitor.Options(custom_functions=self)
+        self.visit = visitor.TreeInterpreter(options).visit
+
+    @signature({"types": ["string"]}, {"types": []})
+    def _func_lookup(self, name: str, key: Any) -> Row | None:
+        """The row of a look-up as it was when the change was made."""
+        if key is None or self._change is None:
+            return None
+        return self._context.lookup(name, key, self._change)
+
+    @signature({"types": []}, {"types": []})
+    def _func_minus(self, one: Any, other: Any) -> list[Any]:
+        """The elements of a list that another does not have."""
+        without = {_text(value) for value in _elements(other)}
+        return [value for value in _elements(one) if _text(value) not in without]
+
+    @signature({"types": []})
+    def _func_to_string(self, value: Any) -> str:
+        """A number as it came: the standard function puts an exact fraction in quotes."""
+        if isinstance(value, str):
+            return value
+        return str(value) if isinstance(value, Decimal) else _text(value)
+
+
+NOTHING_BESIDE: Final = Functions(NoContext(), None)
+"""For expressions over something else than a change."""
+
+
+def arities() -> dict[str, tuple[int, bool]]:
+    """Function name to the number of its arguments, and whether there may be more."""
+    return {
+        name: (len(spec["signature"]), bool(spec["signature"][-1:] and _variadic(spec)))
+        for name, spec in Functions.FUNCTION_TABLE.items()
+    }
+
+
+def _variadic(spec: dict[str, Any]) -> bool:
+    return bool(spec["signature"][-1].get("variadic"))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, default=str)
+
+
+def _elements(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = parsed(value)
+    if not isinstance(value, list):
+        raise exceptions.JMESPathTypeError("minus", value, type(value).__name__, ["array"])
+    return value
