@@ -168,14 +168,19 @@ class _Judged:
         depends = rule.needs or (transition.op == "update" and rule.is_conditional)
         if depends and transition.before_proof in (UNKNOWN, KEY_ONLY):
             return Unproven(rule.type, "the row's version before this change is not in the archive")
-        if rule.changed and changed.isdisjoint(rule.changed):
-            return No(f"none of the columns {', '.join(rule.changed)} changed")
-        if rule.changes and all(changed.isdisjoint(field.columns) for field in rule.changes):
-            names = ", ".join(name for field in rule.changes for name in field.columns)
-            return No(f"none of the columns {names} changed")
+        for names in (rule.changed, [name for one in rule.changes for name in one.columns]):
+            if names and changed.isdisjoint(names):
+                return self._unchanged(rule, names)
         if rule.when is not None and not _true(rule.when.of(self._values, self._functions)):
             return No("when is not true")
         return None
+
+    def _unchanged(self, rule: Rule, names: list[str]) -> Unproven | No:
+        doubtful = sorted(self._transition.doubtful.intersection(names))
+        if doubtful:
+            told = ", ".join(doubtful)
+            return Unproven(rule.type, f"{told}: what it was before is not in the archive")
+        return No(f"none of the columns {', '.join(names)} changed")
 
     def _made(self, number: int, rule: Rule) -> AuditEvent | Unproven | Part | No:
         values = self._values

@@ -272,21 +272,29 @@ _adapter = TypeAdapter(Mapping)
 _MAX_BYTES: Final = 4 << 20
 
 
-def load(path: Path) -> Mapping:
-    """Read a mapping file.
+def text_of(path: Path) -> str:
+    """The text of a mapping file.
 
     Raises:
-        MappingInvalid: lists every fault, by rule.
+        MappingInvalid: it cannot be read.
     """
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise MappingInvalid(f"{path} has more than the {_MAX_BYTES:,} bytes of a mapping")
-        text = data.decode()
+        return data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise MappingInvalid(f"{path} cannot be read: {error}") from None
-    return parse(text, str(path))
+
+
+def load(path: Path) -> Mapping:
+    """Read a mapping file.
+
+    Raises:
+        MappingInvalid: lists every fault, by rule.
+    """
+    return parse(text_of(path), str(path))
 
 
 def parse(text: str, where: str) -> Mapping:

@@ -7,19 +7,20 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 import structlog
 
 from cdc_archive import schema_files
-from cdc_archive.audit import mapping
 from cdc_archive.cli import demo_stage, output, wiring
 from cdc_archive.config.settings import Settings
 from cdc_archive.errors import CdcArchiveError
-from cdc_archive.history.fold import MemoryStates
 from cdc_archive.replay import run
+from cdc_archive.replay.asked import Asked
 from cdc_archive.sinks.memory import MemorySink
 from cdc_archive.telemetry.metrics import Metrics
 from cdc_archive.worker.observed import Observed
@@ -86,11 +87,11 @@ def _archive(settings: Settings, waiting: int) -> Observed:
 
 
 def _replay(settings: Settings) -> tuple[list[Event], dict[str, str]]:
-    rules = mapping.load(schema_files.root() / "mappings/openai.toml")
-    sink = MemorySink()
-    run.of_archive(wiring.open_reader(settings), rules, MemoryStates(), run.Asked(), sink)
-    events = [one.event for one in sink.events]
-    return events, {one.event["id"]: one.evidence["actor"] for one in sink.events}
+    rules, sink = schema_files.read("mappings/openai.toml").decode(), MemorySink()
+    order = run.Order(partial(wiring.open_reader, settings), rules, Asked())
+    with TemporaryDirectory() as folder:
+        run.replay(order, sink, Path(folder))
+    return sink.events, {one["id"]: one["actor"] for one in sink.evidence}
 
 
 def _account(

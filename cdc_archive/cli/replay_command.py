@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -15,8 +20,8 @@ from cdc_archive.audit import mapping
 from cdc_archive.cli import output, wiring
 from cdc_archive.config import load
 from cdc_archive.errors import NothingFound
-from cdc_archive.history.fold import MemoryStates
 from cdc_archive.replay import run
+from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.report import Report
 from cdc_archive.sinks.jsonl import JsonLines
 from cdc_archive.telemetry.terminal import printable
@@ -42,6 +47,13 @@ DEFAULT_MAPPING = "mappings/openai.toml"
     help="File that tells for each event where it comes from and how far it is proven.",
 )
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Report as JSON.")
+@click.option("--jobs", default=1, show_default=True, help="Processes.", type=click.IntRange(1))
+@click.option("--resume", is_flag=True, help="Go on with a run that broke; no event comes twice.")
+@click.option(
+    "--work-dir",
+    type=click.Path(path_type=Path),
+    help="Folder for what does not fit into memory [default: beside --out].",
+)
 @click.pass_obj
 def command(
     config: Path | None,
@@ -53,22 +65,32 @@ def command(
     out: str,
     provenance: Path | None,
     report_file: Path | None,
+    jobs: int,
+    resume: bool,
+    work_dir: Path | None,
 ) -> None:
     """Give back the audit events that the archived changes prove, every update of every row.
 
-    The events are the same, ids included, however often this is run.
+    The events are the same, ids included, however often this is run and by however many processes.
     """
-    reader = wiring.open_reader(load.from_process(config, ("store",)).settings)
-    rules = mapping.load(mapping_file or schema_files.root() / DEFAULT_MAPPING)
+    settings = load.from_process(config, ("store",)).settings
+    text = mapping.text_of(mapping_file or schema_files.root() / DEFAULT_MAPPING)
+    rules = mapping.parse(text, str(mapping_file or DEFAULT_MAPPING))
     _refuse_unknown_types(types, rules)
-    asked = run.Asked(Window(microseconds(start), microseconds(end)), tables, types)
-    sink = JsonLines(sys.stdout.buffer if out == "-" else Path(out), provenance)
-    try:
-        report = run.of_archive(reader, rules, MemoryStates(), asked, sink)
-    except BaseException:
-        sink.abort()
-        raise
-    sink.close()
+    asked = Asked(Window(microseconds(start), microseconds(end)), tables, types)
+    order = run.Order(partial(wiring.open_reader, settings), text, asked)
+    place = Path(out).resolve()
+    in_a_file = out != "-" and (not place.exists() or place.is_file())
+    if resume and work_dir is None and not in_a_file:
+        raise click.UsageError("--resume needs the --out FILE or the --work-dir of the broken run")
+    with _folder(work_dir or (_beside(place) if in_a_file else None)) as folder:
+        sink = JsonLines(sys.stdout.buffer if out == "-" else Path(out), provenance)
+        try:
+            report = run.replay(order, sink, folder, jobs, resume=resume)
+        except BaseException:
+            sink.abort()
+            raise
+        sink.close()
     if report_file is not None:
         report_file.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
     tell(report)
@@ -77,6 +99,21 @@ def command(
             "the archived changes prove no such event",
             "See what is there with `cdc-archive ls`; check --from, --to, --table and the mapping.",
         )
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.replay")
+
+
+@contextmanager
+def _folder(named: Path | None) -> Iterator[Path]:
+    """The run's folder: removed when the run is over; kept, if it has a name, when it breaks."""
+    if named is None:
+        with TemporaryDirectory(prefix="cdc-archive-replay-") as temporary:
+            yield Path(temporary)
+        return
+    yield named
+    shutil.rmtree(named, ignore_errors=True)
 
 
 def _refuse_unknown_types(types: tuple[str, ...], rules: mapping.Mapping) -> None:

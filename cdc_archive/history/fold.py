@@ -7,70 +7,65 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
-from cdc_archive.changelog.record import OP_UNKNOWN_ROW, ChangeRecord
-from cdc_archive.decode.images import Row, is_unavailable, key_value, row
-from cdc_archive.history.position import Change
+from cdc_archive.changelog.record import (
+    OP_UNKNOWN_ROW,
+    ArchivedRecord,
+    ChangeRecord,
+    JsonText,
+)
+from cdc_archive.decode.images import Row, is_unavailable, key_value
+from cdc_archive.decode.row_reader import RowReader
+from cdc_archive.history.position import NEW_KEY, OLD_KEY, Change
+from cdc_archive.history.states import RowStates, Version
 from cdc_archive.history.transition import (
     EXACT,
     KEY_ONLY,
     NOT_APPLICABLE,
     RECONSTRUCTED,
     UNKNOWN,
+    Origin,
     Proof,
     Transition,
     changed_columns,
 )
 
-_NEW_KEY: Final = "__debezium.newkey"
-_OLD_KEY: Final = "__debezium.oldkey"
+ReadRow = Callable[[ArchivedRecord, JsonText | None], Row | None]
+"""Reads a row image of a record; None if it is absent, null, or no object that can be read."""
+
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
-class RowStates(Protocol):
-    """The last known version of each row, by table and key."""
+class _Before(NamedTuple):
+    """The version before a change: its row, what proves it, and who showed what is known of it."""
 
-    def get(self, table: str, key: str) -> Row | None:
-        """The version, None if the row is unknown."""
-        ...
+    row: Row | None
+    proof: Proof
+    known: Version | None
+    unknown: frozenset[str] = frozenset()
 
-    def put(self, table: str, key: str, version: Row) -> None:
-        """Remember a version."""
-        ...
-
-    def drop(self, table: str, key: str) -> Row | None:
-        """Forget a row; gives back its last version."""
-        ...
-
-    def keys(self, table: str) -> list[str]:
-        """Keys of the rows that live in a table, in the order of their text."""
-        ...
+    @property
+    def origin(self) -> Origin | None:
+        if self.proof != RECONSTRUCTED or self.known is None:
+            return None
+        return self.known.origin
 
 
-class MemoryStates:
-    """Row states in dicts."""
+Moved = tuple[str, str, Row | None, Proof, Version | None, frozenset[str]]
 
-    def __init__(self) -> None:
-        self._tables: dict[str, dict[str, Row]] = {}
 
-    def get(self, table: str, key: str) -> Row | None:
-        """See the port."""
-        return self._tables.get(table, {}).get(key)
+class Progress(NamedTuple):
+    """What a fold knows beside the rows' versions: to go on where another one stopped.
 
-    def put(self, table: str, key: str, version: Row) -> None:
-        """See the port."""
-        self._tables.setdefault(table, {})[key] = version
+    `shows_before`: by table, whether its updates carry a before image. `moved`: rows between the
+    delete and the create of a change of key: table, new key, and what is known of it.
+    """
 
-    def drop(self, table: str, key: str) -> Row | None:
-        """See the port."""
-        return self._tables.get(table, {}).pop(key, None)
-
-    def keys(self, table: str) -> list[str]:
-        """See the port."""
-        return sorted(self._tables.get(table, {}))
+    shows_before: Mapping[str, bool] = {}
+    moved: tuple[Moved, ...] = ()
 
 
 class Fold:
@@ -78,92 +73,170 @@ class Fold:
 
     Args:
         states: the rows' last versions; empty at the beginning of an archive.
+        read: reads row images.
+        progress: what the fold knew that left `states`.
     """
 
-    def __init__(self, states: RowStates) -> None:
+    def __init__(
+        self, states: RowStates, read: ReadRow | None = None, progress: Progress | None = None
+    ) -> None:
         self._states = states
-        self._shows_before: dict[str, bool] = {}
-        self._moved: dict[tuple[str, str], tuple[Row | None, Proof]] = {}
+        self._read = read or RowReader().row
+        progress = progress or Progress()
+        self._shows_before = dict(progress.shows_before)
+        self._moved = {
+            (table, key): _Before(image, proof, version, unknown)
+            for table, key, image, proof, version, unknown in progress.moved
+        }
         self.untold = 0
         self.unreadable = 0
 
+    def progress(self) -> Progress:
+        """What another fold must know to go on from here."""
+        moved = tuple((*place, *before) for place, before in self._moved.items())
+        return Progress(dict(self._shows_before), moved)
+
     def apply(self, change: Change) -> Iterator[Transition]:
         """The transitions that a change makes: none, one, or one for each row of a TRUNCATE."""
-        record = change.archived.record
+        archived, record = change.archived, change.archived.record
         key = canonical(record.key)
-        after, before = _image(record, record.after), _image(record, record.before)
+        after = self._read(archived, record.after)
         self.unreadable += after is None and record.after not in (None, b"null")
         if record.op == "r" and after is not None:
-            self._remember(record.table, key, after)
+            version, unknown, filled = _filled(after, None)
+            origin = Origin.of(archived)
+            self._remember(record.table, key, Version(version, origin, filled, unknown))
         elif record.op == "t":
             yield from self._truncate(change)
         elif record.op == "d":
-            yield from self._delete(change, key, before)
+            yield from self._delete(change, key, self._read(archived, record.before))
         elif record.op in ("c", "u", OP_UNKNOWN_ROW) and after is not None:
-            yield from self._write(change, key, before, after)
+            yield from self._write(change, key, self._read(archived, record.before), after)
 
     def _write(
-        self, change: Change, key: str | None, before: Row | None, after: Row
+        self, change: Change, key: str | None, image: Row | None, after: Row
     ) -> Iterator[Transition]:
-        record = change.archived.record
-        old_key = _header(record, _OLD_KEY)
-        known = None if key is None else self._states.get(record.table, key)
+        record, origin = change.archived.record, Origin.of(change.archived)
+        table, old_key = record.table, _header(record, OLD_KEY)
+        needed = record.op != "c" and (image is None or _is_partial(image) or _is_partial(after))
+        known = self._known(table, key) if needed else None
         if record.op == OP_UNKNOWN_ROW and known is None:
             self.untold += 1
-            self._remember(record.table, key, after)
+            version, unknown, filled = _filled(after, None)
+            self._remember(table, key, Version(version, origin, filled, unknown))
             return
         if record.op == "c" and old_key is None:
-            version, unknown = _filled(after, None)
-            self._remember(record.table, key, version)
+            version, unknown, filled = _filled(after, None)
+            self._remember(table, key, Version(version, origin, filled, unknown))
             yield Transition(
-                "create", record.table, key, None, version, NOT_APPLICABLE, None, unknown, change
+                "create", table, key, None, version, NOT_APPLICABLE, None, unknown, change
             )
             return
-        proof: Proof = EXACT if before is not None else UNKNOWN
-        if old_key is not None:
-            before, proof = self._moved.pop((record.table, key or ""), (None, UNKNOWN))
-        elif record.op == "u":
-            self._shows_before[record.table] = before is not None
-        if before is None and known is not None:
-            before, proof = known, RECONSTRUCTED
-        version, unknown = _filled(after, before if proof != KEY_ONLY else None)
-        self._remember(record.table, key, version)
-        changed = None if proof in (UNKNOWN, KEY_ONLY) else changed_columns(before, version)
+        before = self._before(record, key, old_key, image, known)
+        version, unknown, filled = _filled(after, before)
+        self._remember(table, key, Version(version, origin, filled, unknown))
+        proven = before.proof not in (UNKNOWN, KEY_ONLY)
+        differing = changed_columns(before.row, version) if proven else None
+        changed = None if differing is None else differing - before.unknown
+        doubtful = before.unknown.intersection(version)
         yield Transition(
-            "update", record.table, key, before, version, proof, changed, unknown, change
+            "update",
+            table,
+            key,
+            before.row,
+            version,
+            before.proof,
+            changed,
+            unknown,
+            change,
+            before.origin,
+            filled,
+            doubtful,
         )
+
+    def _before(
+        self,
+        record: ChangeRecord,
+        key: str | None,
+        old_key: str | None,
+        image: Row | None,
+        known: Version | None,
+    ) -> _Before:
+        """What is known of the row before an update, or before a create that ends a move."""
+        if old_key is not None:
+            moved = self._moved.pop((record.table, key or ""), None)
+            if moved is not None:
+                return moved
+            known = self._known(record.table, old_key)  # its delete did not come
+            self._states.drop(record.table, old_key)
+        elif image is not None:
+            self._shows_before[record.table] = True
+            return _shown(image, known)
+        elif record.op == "u":
+            self._shows_before[record.table] = False
+        if known is not None:
+            return _Before(known.row, RECONSTRUCTED, known, known.unknown)
+        return _Before(None, UNKNOWN, None)
 
     def _delete(self, change: Change, key: str | None, image: Row | None) -> Iterator[Transition]:
         record = change.archived.record
-        known = None if key is None else self._states.drop(record.table, key)
-        before, proof = self._evidence(record, image, known)
-        new_key = _header(record, _NEW_KEY)
+        before = self._evidence(record, image, self._known(record.table, key))
+        if key is not None:
+            self._states.drop(record.table, key)
+        new_key = _header(record, NEW_KEY)
         if new_key is not None:
-            self._moved[record.table, new_key] = (before, proof)
+            self._moved[record.table, new_key] = before
             return
-        yield Transition("delete", record.table, key, before, None, proof, None, _NOTHING, change)
+        yield Transition(
+            "delete",
+            record.table,
+            key,
+            before.row,
+            None,
+            before.proof,
+            None,
+            _NOTHING,
+            change,
+            before.origin,
+        )
 
-    def _evidence(
-        self, record: ChangeRecord, image: Row | None, known: Row | None
-    ) -> tuple[Row | None, Proof]:
+    def _evidence(self, record: ChangeRecord, image: Row | None, known: Version | None) -> _Before:
         """What a delete proves of the row: its image is partly invented under DEFAULT identity."""
+        if image is not None and known is not None and not _agree(image, known):
+            self._shows_before[record.table] = False
         if image is not None and (self._shows_before.get(record.table) or record.key is None):
-            return image, EXACT
+            return _shown(image, known)
         if known is not None:
-            agrees = image is not None and all(known.get(n) == v for n, v in image.items())
-            return known, EXACT if agrees else RECONSTRUCTED
+            whole = image is not None and image == known.row
+            return _Before(known.row, EXACT if whole else RECONSTRUCTED, known, known.unknown)
         key = key_value(record.key)
-        return (key, KEY_ONLY) if isinstance(key, dict) else (None, UNKNOWN)
+        if isinstance(key, dict):
+            return _Before(key, KEY_ONLY, None)
+        return _Before(None, UNKNOWN, None)
 
     def _truncate(self, change: Change) -> Iterator[Transition]:
         table = change.archived.record.table
         for key in self._states.keys(table):
-            last = self._states.drop(table, key)
-            yield Transition(
-                "delete", table, key, last, None, RECONSTRUCTED, None, _NOTHING, change
-            )
+            last = self._known(table, key)
+            self._states.drop(table, key)
+            if last is not None:
+                yield Transition(
+                    "delete",
+                    table,
+                    key,
+                    last.row,
+                    None,
+                    RECONSTRUCTED,
+                    None,
+                    _NOTHING,
+                    change,
+                    last.origin,
+                )
 
-    def _remember(self, table: str, key: str | None, version: Row) -> None:
+    def _known(self, table: str, key: str | None) -> Version | None:
+        return None if key is None else self._states.get(table, key)
+
+    def _remember(self, table: str, key: str | None, version: Version) -> None:
         if key is not None:
             self._states.put(table, key, version)
 
@@ -192,25 +265,42 @@ def _header(record: ChangeRecord, name: str) -> str | None:
     return None
 
 
-def _image(record: ChangeRecord, text: bytes | None) -> Row | None:
-    """A row image; what ExtractNewRecordState added to a flattened row is not the row's."""
-    image = row(text)
-    if image is None or record.source is not None:
-        return image
-    return {name: value for name, value in image.items() if not name.startswith("__")}
+def _is_partial(image: Row) -> bool:
+    return any(map(is_unavailable, image.values()))
 
 
-def _filled(after: Row, before: Row | None) -> tuple[Row, frozenset[str]]:
-    """The version, with untouched out-of-line values from before; and the columns still unknown."""
+def _agree(image: Row, known: Version) -> bool:
+    """Whether an image shows nothing but what is known."""
+    return all(is_unavailable(v) or known.row.get(n, v) == v for n, v in image.items())
+
+
+def _shown(image: Row, known: Version | None) -> _Before:
+    """What a before image tells: an untouched out-of-line value is the known version's."""
+    missing = [name for name, value in image.items() if is_unavailable(value)]
+    row = {name: value for name, value in image.items() if name not in missing}
+    if known is not None:
+        row |= {name: known.row[name] for name in missing if name in known.row}
+    return _Before(row, EXACT, known, frozenset(missing) - row.keys())
+
+
+def _filled(after: Row, before: _Before | None) -> tuple[Row, frozenset[str], dict[str, Origin]]:
+    """The version with untouched out-of-line values from before.
+
+    Returns:
+        the version; the columns whose value is still unknown; and those that neither image of the
+        message showed, with the message that did.
+    """
     missing = [name for name, value in after.items() if is_unavailable(value)]
     if not missing:
-        return after, _NOTHING
-    version = dict(after)
-    unknown = set()
+        return after, _NOTHING, {}
+    version, unknown, filled = dict(after), set(), {}
+    rows = before.row if before is not None and before.proof != KEY_ONLY else None
     for name in missing:
-        if before is not None and name in before and not is_unavailable(before[name]):
-            version[name] = before[name]
-        else:
+        if rows is None or before is None or name not in rows:
             del version[name]
             unknown.add(name)
-    return version, frozenset(unknown)
+            continue
+        version[name] = rows[name]
+        if before.proof != EXACT and before.known is not None:
+            filled[name] = before.known.shown_by(name)
+    return version, frozenset(unknown), filled

@@ -1,24 +1,23 @@
-"""Where a change stands in its source database, and the order that follows from it. Pure.
-
-Source of the order: within a PostgreSQL stream `source.sequence[0]` (the last commit) rises while
-`lsn` and `txId` go back when transactions overlap; `total_order` counts within a transaction. MySQL
-and MariaDB give file and position of the binlog, and `row` for the rows of one statement.
-"""
+"""Where a change stands in its source database, as its message tells it. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from heapq import merge
-from operator import itemgetter
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from cdc_archive.changelog.record import OP_UNKNOWN_ROW, ROW_OPS, ArchivedRecord, ChangeRecord
+from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
 from cdc_archive.decode.images import Row, parsed, row
 from cdc_archive.decode.stream import binlog_position
 
+NEW_KEY: Final = "__debezium.newkey"
+"""Header on the delete (and tombstone) of a change of key: the key that the row has from now on."""
+OLD_KEY: Final = "__debezium.oldkey"
+"""Header on the create that follows it: the key that the row had."""
+RUN: Final = "__debezium.context.runId"
+"""Header that differs from one run of a connector to the next."""
+
 _LARGEST: Final = 1 << 127
-_ROWS: Final = ROW_OPS | {OP_UNKNOWN_ROW}
 
 
 class SourcePosition(NamedTuple):
@@ -93,11 +92,42 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+class Place(NamedTuple):
+    """Where a change stands among those of its connector.
+
+    `timeline` counts how often the connector's positions began anew, `commit` is the position of
+    the commit before (or the time in microseconds, of a connector that tells no position), `within`
+    the place in the transaction. Then comes where the message stands: number of its stream,
+    incarnation, offset.
+    """
+
+    timeline: int
+    commit: int
+    within: int
+    stream: int
+    incarnation: int
+    offset: int
+
+    def packed(self) -> bytes:
+        """Bytes that sort as the place does."""
+        return b"".join(
+            number.to_bytes(size, "big")
+            for number, size in zip(self, (4, 16, 16, 4, 8, 8), strict=True)
+        )
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Place:
+        """The place that `packed` made these bytes of."""
+        ends = (0, 4, 20, 36, 40, 48, 56)
+        return cls(*(int.from_bytes(data[a:b]) for a, b in pairwise(ends)))
+
+
 class Change(NamedTuple):
-    """An archived record with its position in the source."""
+    """An archived record with its position in the source, and its place among the others."""
 
     archived: ArchivedRecord
     position: SourcePosition
+    place: Place
 
 
 def identity(change: Change) -> bytes | None:
@@ -111,29 +141,3 @@ def identity(change: Change) -> bytes | None:
     place = where._replace(snapshot=False)
     text = repr((place, record.table, record.op, record.key)).encode()
     return hashlib.blake2b(text + (record.after or b""), digest_size=12).digest()
-
-
-def in_commit_order(streams: Iterable[Iterable[ArchivedRecord]]) -> Iterator[Change]:
-    """The row changes of all partitions, each in offset order, merged into the order of commits.
-
-    The same streams give the same order, whatever the order in which they are given. Offset order
-    within a partition always holds: what comes again after a restart, and rows of a snapshot, which
-    is no commit, stay behind the change that they follow there.
-    """
-    for _, change in merge(*map(_placed, streams), key=itemgetter(0)):
-        yield change
-
-
-def _placed(stream: Iterable[ArchivedRecord]) -> Iterator[tuple[tuple[Any, ...], Change]]:
-    latest = (0, 0, 0)
-    for archived in stream:
-        record = archived.record
-        if record.op not in _ROWS:
-            continue
-        where = position(record)
-        if not where.snapshot:
-            within = where.total_order or where.row or 0
-            own = (record.event_time_us or 0, where.last_commit or 0, within)
-            latest = max(latest, own)
-        tie = (record.topic, record.partition, record.offset)
-        yield (*latest, *tie), Change(archived, where)

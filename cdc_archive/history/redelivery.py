@@ -1,39 +1,107 @@
 """Debezium delivers at least once: after a restart the same change may come again. Pure.
 
 A change is dropped only if one of the same identity was seen; never because its position is lower.
+A change beyond every position that its stream had is new, and need not be looked for.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Final
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
-from cdc_archive.history.position import Change, identity
+from cdc_archive.history.position import RUN, Change, SourcePosition, identity
 
-WINDOW: Final = 1_000_000
-"""How many changes of a partition are remembered: more than a connector repeats after a crash."""
+Mark = tuple[int, int, int, int]
+"""Commit, LSN, place in the transaction, row: rises from change to change in a stream."""
+
+
+class Seen(Protocol):
+    """Identities of changes, by number of their stream, each with the connector's run."""
+
+    def add(self, stream: int, identity: bytes, run: bytes) -> None:
+        """Remember one."""
+        ...
+
+    def runs(self, stream: int, identity: bytes) -> list[bytes]:
+        """The runs that it was added with."""
+        ...
+
+
+class MemorySeen:
+    """Identities in a dict."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[int, bytes], list[bytes]] = {}
+
+    def add(self, stream: int, identity: bytes, run: bytes) -> None:
+        """See the port."""
+        self._seen.setdefault((stream, identity), []).append(run)
+
+    def runs(self, stream: int, identity: bytes) -> list[bytes]:
+        """See the port."""
+        return self._seen.get((stream, identity), [])
+
+
+class Settled(NamedTuple):
+    """All changes before a time: the highest mark of each stream, by its number, among them."""
+
+    highest: Mapping[int, Mark] = {}
+    before_us: int = 0
+
+    def holds(self, change: Change, mark: Mark) -> bool:
+        """Whether a change is one of them."""
+        time_us = change.archived.record.event_time_us
+        highest = self.highest.get(change.place.stream)
+        early = time_us is not None and time_us < self.before_us
+        return early and highest is not None and mark <= highest
 
 
 class Redeliveries:
-    """Remembers what was seen, a bounded number of changes a topic partition."""
+    """Tells what comes for the second time.
 
-    def __init__(self, window: int = WINDOW) -> None:
-        self._window = window
-        self._seen: dict[tuple[str, int], tuple[set[bytes], deque[bytes]]] = {}
-        self.dropped = 0
+    Args:
+        seen: what was there; empty at the beginning of an archive.
+        highest: the highest mark of each stream so far, by its number.
+        settled: changes that were followed before, and are in `seen` no more.
+    """
+
+    def __init__(
+        self,
+        seen: Seen,
+        highest: Mapping[int, Mark] | None = None,
+        settled: Settled | None = None,
+    ) -> None:
+        self._seen = seen
+        self._settled = settled or Settled()
+        self.highest: dict[int, Mark] = dict(highest or {})
 
     def is_new(self, change: Change) -> bool:
-        """Whether this change is seen for the first time; counts those that are not."""
-        mark = identity(change)
-        if mark is None:
+        """Whether this change is seen for the first time."""
+        identified = identity(change)
+        if identified is None:
             return True
-        record = change.archived.record
-        seen, order = self._seen.setdefault((record.topic, record.partition), (set(), deque()))
-        if mark in seen:
-            self.dropped += 1
+        stream, mark = change.place.stream, _mark(change.position)
+        highest, run = self.highest.get(stream), _run(change)
+        if highest is None or mark > highest:
+            self.highest[stream] = mark
+        elif self._settled.holds(change, mark):
             return False
-        seen.add(mark)
-        order.append(mark)
-        if len(order) > self._window:
-            seen.discard(order.popleft())
+        elif runs := self._seen.runs(stream, identified):
+            # Without key and place in its transaction, equal rows of a statement look the same:
+            # they come in one run of the connector, a redelivery in another.
+            twins = change.archived.record.key is None and change.position.total_order is None
+            if not (twins and mark == highest and run in runs):
+                return False
+        self._seen.add(stream, identified, run)
         return True
+
+
+def _run(change: Change) -> bytes:
+    for name, value in change.archived.record.headers:
+        if name == RUN:
+            return value or b""
+    return b""
+
+
+def _mark(where: SourcePosition) -> Mark:
+    return where.last_commit or 0, where.lsn or 0, where.total_order or 0, where.row or 0

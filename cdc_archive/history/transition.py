@@ -46,7 +46,8 @@ class Transition:
     the columns that provably differ, None if the version before is unknown. `unknown_columns` were
     not touched and their value is not in the archive (an out-of-line value). `before_origin` is the
     message that showed the version before, where that version was reconstructed; `filled` the
-    columns of `after` that this message did not show, with the message that did.
+    columns of `after` that this message did not show, with the message that did; `doubtful` those
+    of an update of which it cannot be told whether they changed.
     """
 
     op: Literal["create", "update", "delete"]
@@ -60,6 +61,7 @@ class Transition:
     change: Change
     before_origin: Origin | None = None
     filled: Mapping[str, Origin] = field(default_factory=dict)
+    doubtful: frozenset[str] = frozenset()
 
     @property
     def row(self) -> Row:

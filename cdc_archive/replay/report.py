@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from cdc_archive.audit.build import AuditEvent
 
 
 @dataclass
 class Report:
-    """Counts of one run."""
+    """Counts of one run; `checkpoint` is the one that it began with, if any."""
 
     records: int = 0
     snapshot_rows: int = 0
@@ -25,6 +28,7 @@ class Report:
     quarantined: int = 0
     skipped: int = 0
     gaps: list[dict[str, Any]] = field(default_factory=list)
+    checkpoint: str | None = None
 
     @property
     def total(self) -> int:
@@ -37,9 +41,33 @@ class Report:
         missing = self.quarantined or self.skipped or self.unreadable_rows
         return not (missing or self.gaps or self.unproven)
 
+    def tell(self, made: AuditEvent) -> None:
+        """Count an event."""
+        event, evidence = made.event, made.evidence
+        self.events[event["type"]] += 1
+        self.before[evidence["before"]] += 1
+        self.actor[evidence["actor"]] += 1
+        if event["actor"] is None:
+            self.actor_reasons[evidence["actor_reason"]] += 1
+
+    def add(self, counted: Mapping[str, Any]) -> None:
+        """Add the counts of another report, as `counts` gives them."""
+        for name, value in counted.items():
+            own = getattr(self, name)
+            if name == "checkpoint":
+                self.checkpoint = self.checkpoint or value
+            elif isinstance(own, Counter):
+                own.update(value)
+            else:
+                setattr(self, name, own + value)
+
+    def counts(self) -> dict[str, Any]:
+        """All that is counted, as JSON."""
+        return {
+            name: dict(sorted(value.items())) if isinstance(value, Counter) else value
+            for name, value in vars(self).items()
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON; counters sorted by name."""
-        out: dict[str, Any] = {"events_total": self.total, "complete": self.complete}
-        for name, value in vars(self).items():
-            out[name] = dict(sorted(value.items())) if isinstance(value, Counter) else value
-        return out
+        return {"events_total": self.total, "complete": self.complete, **self.counts()}

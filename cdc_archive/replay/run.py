@@ -1,117 +1,148 @@
-"""Replay: archived changes in commit order, folded into row histories, mapped to audit events."""
+"""A run: plan what to read, gather what stands beside, let the jobs tell, write it all in order.
+
+Each step leaves its result in the run's folder and is not done twice: a broken run goes on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+import hashlib
+import multiprocessing
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import NamedTuple
 
-from cdc_archive.archive.format.layout import QUARANTINE
-from cdc_archive.archive.reader.inventory import gap_row
+from cdc_archive import __version__
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.window import Window
-from cdc_archive.audit.build import AuditEvent, Builder, Part
+from cdc_archive.audit import mapping
+from cdc_archive.audit.build import Builder
 from cdc_archive.audit.mapping import Mapping
-from cdc_archive.changelog.record import ROW_OPS, ArchivedRecord
-from cdc_archive.history.fold import Fold, RowStates
-from cdc_archive.history.position import in_commit_order
-from cdc_archive.history.redelivery import Redeliveries
-from cdc_archive.history.transition import Transition
+from cdc_archive.decode.exact_json import exact_json
+from cdc_archive.decode.row_reader import Hints, RowReader
+from cdc_archive.history.fold import ReadRow
+from cdc_archive.replay import beside, job, outcome
+from cdc_archive.replay.asked import Asked
+from cdc_archive.replay.beside import Beside
+from cdc_archive.replay.gather import Gathering
+from cdc_archive.replay.job import Job, Reading
+from cdc_archive.replay.plan import PlannedFiles
+from cdc_archive.replay.planning import Planning
 from cdc_archive.replay.report import Report
+from cdc_archive.replay.workspace import Workspace, open_database
 from cdc_archive.sinks.sink import Sink
 
+OpenReader = Callable[[], ArchiveReader]
+"""Opens the archive; called in each process, so it must be one that can be pickled."""
 
-class Asked(NamedTuple):
-    """Which events are asked for: time window, tables (wildcards), event types; empty: all."""
 
-    window: Window = Window()
-    tables: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
+class Order(NamedTuple):
+    """What is to be done: the archive, the text of the mapping, and what is asked of it."""
 
-    def wants_table(self, table: str) -> bool:
-        """Whether events of this table are asked for."""
-        return not self.tables or any(fnmatchcase(table, pattern) for pattern in self.tables)
+    open_reader: OpenReader
+    rules: str
+    asked: Asked
+
+    def mapping(self) -> Mapping:
+        """The mapping, parsed."""
+        return mapping.parse(self.rules, "the mapping")
 
 
 def replay(
-    streams: Iterable[Iterable[ArchivedRecord]],
-    mapping: Mapping,
-    states: RowStates,
-    asked: Asked,
-    sink: Sink,
+    order: Order, sink: Sink, folder: Path, jobs: int = 1, *, resume: bool = False
 ) -> Report:
-    """Write the audit events that the records prove, in commit order.
+    """Write the audit events that the archived changes prove, in commit order.
 
-    Everything up to the end of the window is folded, for a version before may lie before it; only
-    events within the window are written.
+    Everything before the window's end is folded, for a version before may lie before it; only
+    events within the window are written. The same archive gives the same bytes, whatever `jobs`.
 
     Args:
-        streams: for each topic partition, its records in offset order.
-        mapping: which transitions are events.
-        states: the last version of each row; empty.
-        asked: which events are written.
-        sink: where they go; not closed here.
+        order: what is to be done.
+        sink: where events go; not closed here.
+        folder: for the run's files; left there, to go on from if this fails.
+        jobs: how many processes.
+        resume: go on with what an earlier run left in `folder`.
+
+    Raises:
+        Stop: `resume`, but what is there is of another order; or another run is at work there.
     """
-    report, builder, fold, redeliveries = Report(), Builder(mapping), Fold(states), Redeliveries()
-    for change in in_commit_order(streams):
-        record = change.archived.record
-        inside = asked.window.holds(record.event_time_us)
-        report.records += inside
-        if not redeliveries.is_new(change):
-            report.redeliveries += inside
-            continue
-        report.snapshot_rows += inside and record.op == "r"
-        for transition in fold.apply(change):
-            if inside and asked.wants_table(transition.table):
-                _write(transition, builder, asked, sink, report)
-    report.rows_of_untold_operation = fold.untold
-    report.unreadable_rows = fold.unreadable
+    workspace = Workspace(folder)
+    with ExitStack() as opened:
+        opened.enter_context(closing(open_database(workspace.lock, alone=True)))
+        if not resume:
+            workspace.clear()
+        planning = Planning(opened.enter_context(closing(open_database(workspace.plan))))
+        _plan(order, planning, jobs)
+        _gather(order, workspace, planning)
+        count = planning.jobs()
+        _run_jobs(order, workspace, count, jobs)
+        paths = [workspace.job(number) for number in range(count)]
+        databases = [opened.enter_context(closing(open_database(path))) for path in paths]
+        report = planning.report()
+        for one in databases:
+            for counts in job.counts(one):
+                report.add(counts)
+        for line in outcome.lines(databases):
+            sink.write(line)
     return report
 
 
-def _write(
-    transition: Transition, builder: Builder, asked: Asked, sink: Sink, report: Report
-) -> None:
-    if not builder.rules_for(transition.table):
-        report.unmapped[transition.table] += 1
-        return
-    for one in builder.build(transition):
-        made = builder.together([one]) if isinstance(one, Part) else one
-        if isinstance(made, AuditEvent):
-            kind = made.event["type"]
-            if asked.types and kind not in asked.types:
-                continue
-            sink.write(made)
-            report.events[kind] += 1
-            report.before[made.evidence["before"]] += 1
-            report.actor[made.evidence["actor"]] += 1
-            if made.event["actor"] is None:
-                report.actor_reasons[made.evidence["actor_reason"]] += 1
-        elif not asked.types or made.type in asked.types:
-            report.unproven[f"{made.type}: {made.reason}"] += 1
+def _plan(order: Order, planning: Planning, jobs: int) -> None:
+    reader = order.open_reader()
+    identity = exact_json([__version__, reader.info.id, order.rules, order.asked])
+    fingerprint = hashlib.sha256(identity).hexdigest()
+    if not planning.is_of(fingerprint):
+        planning.make(fingerprint, reader, Builder(order.mapping()), order.asked, jobs)
 
 
-def of_archive(
-    reader: ArchiveReader, mapping: Mapping, states: RowStates, asked: Asked, sink: Sink
-) -> Report:
-    """`replay` over a whole archive; the report tells its gaps and what it could not decode."""
-    partitions = reader.partitions()
-    before_end = Window(None, asked.window.end_us)
-    streams = [
-        (
-            archived
-            for archived in reader.scan(
-                partition, lambda file: not ROW_OPS.isdisjoint(file.counts) or "row" in file.counts
-            )
-            if before_end.end_us is None or before_end.holds(archived.record.event_time_us)
+def _gather(order: Order, workspace: Workspace, planning: Planning) -> None:
+    """Fill what stands beside the changes, unless that is done."""
+    with ExitStack() as opened:
+        database = opened.enter_context(closing(open_database(workspace.beside)))
+        if beside.is_whole(database):
+            return
+        planned = opened.enter_context(closing(open_database(workspace.plan)))
+        rules, files = order.mapping(), PlannedFiles(planned)
+        gathering = Gathering(
+            order.open_reader(), files, planning.plan(), rules, read_row(rules), database
         )
-        for partition in partitions
-    ]
-    report = replay(streams, mapping, states, asked, sink)
-    for partition in partitions:
-        for commit in reader.commits(partition):
-            report.quarantined += sum(f.records for f in commit.files if f.kind == QUARANTINE)
-            report.quarantined -= sum(one.records for one in commit.recovered)
-            report.skipped += sum(skipped.count for skipped in commit.skipped)
-            report.gaps += [gap_row(commit, gap) for gap in commit.gaps]
-    return report
+        with beside.filling(database):
+            gathering.testimonies(order.asked.window)
+            gathering.lookups(order.asked.window.end_us)
+
+
+def _run_jobs(order: Order, workspace: Workspace, count: int, processes: int) -> None:
+    if processes == 1 or count == 1:
+        for number in range(count):
+            run_job(order, workspace.folder, number)
+        return
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, count), mp_context=spawned) as pool:
+        started = [pool.submit(run_job, order, workspace.folder, n) for n in range(count)]
+        for one in started:
+            one.result()
+
+
+def run_job(order: Order, folder: Path, number: int) -> None:
+    """Do one job of a run, in whatever process: all that it needs lies in the run's folder."""
+    workspace, rules = Workspace(folder), order.mapping()
+    with ExitStack() as opened:
+
+        def opening(path: Path) -> sqlite3.Connection:
+            return opened.enter_context(closing(open_database(path)))
+
+        planned, own = opening(workspace.plan), opening(workspace.job(number))
+        own.executescript(job.SCHEMA)
+        planning = Planning(planned)
+        until_us, restarts = order.asked.window.end_us, planning.plan().restarts
+        reading = Reading(planning.share(number), until_us, restarts)
+        builder = Builder(rules, Beside(opening(workspace.beside)))
+        reader, files = order.open_reader(), PlannedFiles(planned)
+        Job(reader, files, reading, own, builder, read_row(rules), order.asked).run()
+
+
+def read_row(rules: Mapping) -> ReadRow:
+    """Reads rows as a mapping says that they are to be read."""
+    hints = [Hints(one.tables, one.columns) for one in rules.hints]
+    return RowReader(hints, rules.unavailable_value).row

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO
 
-import msgspec
-
-from cdc_archive.audit.build import AuditEvent
-from cdc_archive.decode.images import Row
 from cdc_archive.errors import Stop
-
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+from cdc_archive.sinks.sink import Line
 
 
 class JsonLines:
@@ -31,11 +25,11 @@ class JsonLines:
         self._out = _Lines(out)
         self._evidence = None if evidence is None else _Lines(evidence)
 
-    def write(self, event: AuditEvent) -> None:
+    def write(self, line: Line) -> None:
         """See the port."""
-        self._out.write(_line(event.event))
+        self._out.write(line.event)
         if self._evidence is not None:
-            self._evidence.write(_line(event.evidence))
+            self._evidence.write(line.evidence)
 
     def close(self) -> None:
         """See the port."""
@@ -48,24 +42,6 @@ class JsonLines:
         self._out.abort()
         if self._evidence is not None:
             self._evidence.abort()
-
-
-def _line(value: Row) -> bytes:
-    try:
-        return _encode(value)
-    except UnicodeEncodeError:  # a lone surrogate, that JSON can escape and UTF-8 cannot hold
-        return _encode(_escaped(value))
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, str):
-        return msgspec.Raw(json.dumps(value).encode())
-    if isinstance(value, list):
-        return [_escaped(one) for one in value]
-    if isinstance(value, dict):
-        names = (name.encode("utf-8", "backslashreplace").decode() for name in value)
-        return dict(zip(names, map(_escaped, value.values()), strict=True))
-    return value
 
 
 class _Lines:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from cdc_archive.audit.build import AuditEvent
+
+class Line(NamedTuple):
+    """An event, and the evidence for it: JSON text."""
+
+    event: bytes
+    evidence: bytes
 
 
 class Sink(Protocol):
     """Takes events one after the other; nothing is visible before `close`, where it can be so."""
 
-    def write(self, event: AuditEvent) -> None:
+    def write(self, line: Line) -> None:
         """Take one event."""
         ...
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.replayed import streams
+from support.replayed import in_order, streams
 from support.row_changes import row_change
 
 from cdc_archive.decode.images import UNAVAILABLE
-from cdc_archive.history.fold import Fold, MemoryStates
-from cdc_archive.history.position import in_commit_order
+from cdc_archive.history.fold import Fold
+from cdc_archive.history.states import MemoryStates
 from cdc_archive.history.transition import Transition
 from cdc_archive.source.message import Message
 
 
 def folded(*log: Message) -> list[Transition]:
     fold = Fold(MemoryStates())
-    return [t for change in in_commit_order(streams(log)) for t in fold.apply(change)]
+    return [t for change in in_order(streams(log)) for t in fold.apply(change)]
 
 
 def test_an_update_without_a_before_image_takes_the_version_before() -> None:

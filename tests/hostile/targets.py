@@ -29,10 +29,12 @@ from cdc_archive.audit.build import AuditEvent, Builder
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
 from cdc_archive.decode.decoder import Decoder, value_of
+from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.errors import ArchiveDamaged, FormatUnknown, MappingInvalid, SourceInvalid
-from cdc_archive.history.fold import Fold, MemoryStates
-from cdc_archive.history.position import Change, identity, position
-from cdc_archive.sinks.jsonl import _line
+from cdc_archive.history.fold import Fold
+from cdc_archive.history.order import ChangeStream
+from cdc_archive.history.position import identity
+from cdc_archive.history.states import MemoryStates, Version
 from cdc_archive.source.message import Message
 from cdc_archive.source.recorded import RecordedSource
 from cdc_archive.storage.memory import MemoryStore
@@ -171,16 +173,21 @@ def row_text(data: bytes) -> bool:
 
 def replay_one(archived: ArchivedRecord) -> int:
     """Fold and build one record over an empty history; gives the number of events."""
-    change = Change(archived, position(archived.record))
-    identity(change)
+    changes = [*ChangeStream(0, [archived])] * 2
     builder, made = Builder(_rules()), 0
-    fold = Fold(MemoryStates())
-    for transition in [*fold.apply(change), *fold.apply(change)]:
+    states = MemoryStates()
+    fold = Fold(states)
+    for transition in [one for change in changes for one in fold.apply(change)]:
+        identity(transition.change)
         for event in builder.build(transition):
             if isinstance(event, AuditEvent):
-                _line(event.event)
-                _line(event.evidence)
+                exact_json(event.event)
+                exact_json(event.evidence)
                 made += 1
+    for key in states.keys(archived.record.table):
+        version = states.get(archived.record.table, key)
+        assert version is not None
+        Version.decode(version.encode())
     return made
 
 

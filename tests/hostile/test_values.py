@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
@@ -14,12 +16,12 @@ from support.workshop import Workshop
 
 from cdc_archive.archive.reader import as_json
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.audit import mapping
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.decode.decoder import value_of
 from cdc_archive.decode.images import key_value, parsed, row
-from cdc_archive.history.fold import MemoryStates, canonical
+from cdc_archive.history.fold import canonical
 from cdc_archive.replay import run
+from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.report import Report
 from cdc_archive.sinks.jsonl import JsonLines
 from cdc_archive.source.message import Message
@@ -131,9 +133,10 @@ def read_whole(reader: ArchiveReader) -> list[Message]:
 
 
 def replayed(reader: ArchiveReader) -> Report:
-    rules = mapping.parse(MAPPING, "any")
     out = io.BytesIO()
-    report = run.of_archive(reader, rules, MemoryStates(), run.Asked(), JsonLines(out))
+    order = run.Order(lambda: reader, MAPPING, Asked())
+    with TemporaryDirectory() as folder:
+        report = run.replay(order, JsonLines(out), Path(folder))
     assert out.getvalue().count(b"\n") == report.total
     return report
 

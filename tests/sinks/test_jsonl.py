@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from cdc_archive.audit.build import AuditEvent
 from cdc_archive.errors import Stop
 from cdc_archive.sinks.jsonl import JsonLines
+from cdc_archive.sinks.sink import Line
 
-EVENT = AuditEvent({"id": "1", "n": Decimal("1.50"), "text": "é"}, {"id": "1", "offset": 7})
+EVENT = Line('{"id":"1","n":1.50,"text":"é"}'.encode(), b'{"id":"1","offset":7}')
 
 
 def test_events_and_evidence_appear_when_complete(tmp_path: Path) -> None:
-    """Line by line, numbers exact."""
+    """Line by line."""
     out, evidence = tmp_path / "events", tmp_path / "evidence"
     sink = JsonLines(out, evidence)
     sink.write(EVENT)

@@ -11,13 +11,20 @@ import jsonschema
 
 from cdc_archive import schema_files
 from cdc_archive.audit import mapping
+from cdc_archive.audit.build import Builder
+from cdc_archive.audit.context import Context, NoContext
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.decoder import Decoder
-from cdc_archive.history.fold import MemoryStates
+from cdc_archive.history.fold import Fold
+from cdc_archive.history.order import in_commit_order, of_records
+from cdc_archive.history.position import Change
+from cdc_archive.history.redelivery import MemorySeen, Redeliveries
+from cdc_archive.history.states import MemoryStates
+from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.report import Report
-from cdc_archive.replay.run import Asked, replay
-from cdc_archive.sinks.memory import MemorySink
+from cdc_archive.replay.run import read_row
+from cdc_archive.replay.telling import Telling
 from cdc_archive.source.message import Message
 from support.captures import messages
 
@@ -36,15 +43,37 @@ def streams(log: Iterable[Message]) -> list[list[ArchivedRecord]]:
     return [*out.values()]
 
 
+def in_order(given: Iterable[Iterable[ArchivedRecord]]) -> list[Change]:
+    """The changes of each connector in the order of commits, one connector after the other."""
+    return [change for changes in of_records(given).values() for change in in_commit_order(changes)]
+
+
 def replayed(
     log: Iterable[Message],
     asked: Asked = EVERYTHING,
     rules: mapping.Mapping = OPENAI,
+    context: Context | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Report]:
     """Events, their evidence, and the report."""
-    sink = MemorySink()
-    report = replay(streams(log), rules, MemoryStates(), asked, sink)
-    return [one.event for one in sink.events], [one.evidence for one in sink.events], report
+    return replayed_streams(streams(log), asked, rules, context)
+
+
+def replayed_streams(
+    given: Iterable[Iterable[ArchivedRecord]],
+    asked: Asked = EVERYTHING,
+    rules: mapping.Mapping = OPENAI,
+    context: Context | None = None,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Report]:
+    """`replayed` of the records of each topic partition, all of one connector."""
+    report, read, told = Report(), read_row(rules), []
+    builder = Builder(rules, context or NoContext())
+    for changes in of_records(given).values():
+        fold, redeliveries = Fold(MemoryStates(), read), Redeliveries(MemorySeen())
+        telling = Telling(fold, redeliveries, builder, asked, report)
+        for change in in_commit_order(changes):
+            told += telling.take(change)
+        told += telling.close()
+    return [one.event.event for one in told], [one.event.evidence for one in told], report
 
 
 @cache

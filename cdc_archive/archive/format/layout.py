@@ -15,11 +15,13 @@ from cdc_archive.changelog.position import TopicPartition
 
 ARCHIVE_KEY: Final = "archive.json"
 COMMITS: Final = "commits/"
+CHECKPOINTS: Final = "checkpoints/"
 CHANGES: Final = "changes"
 QUARANTINE: Final = "quarantine"
 
 _PART_LIMIT: Final = 150
 _DIGEST_CHARS: Final = 16
+_MANIFEST_KEY: Final = re.compile(r"checkpoints/(\d{20})\+[0-9a-f]{12}\.json")
 _COMMIT_KEY: Final = re.compile(r"commits/([^/]+)/(\d+)/(\d{12})\.json")
 
 
@@ -86,3 +88,19 @@ def sequence_of(key: str) -> int | None:
 def decode_part(part: str) -> str:
     """The name that `encode_part` made a part of, for display: a cut name stays cut."""
     return "" if part == "%00" else unquote(part, errors="surrogatepass")
+
+
+def checkpoint_key(at_us: int, sha: str) -> str:
+    """Key of a checkpoint's manifest, by its time in microseconds and the manifest's sha256."""
+    return f"{CHECKPOINTS}{at_us:020d}+{sha[:12]}.json"
+
+
+def checkpoint_part_key(at_us: int, sha: str) -> str:
+    """Key of one of its parts, by the part's sha256."""
+    return f"{CHECKPOINTS}{at_us:020d}/{sha}.jsonl.zst"
+
+
+def checkpoint_time(key: str) -> int | None:
+    """The time in a manifest's key, in microseconds; None if it is no manifest's key."""
+    match = _MANIFEST_KEY.fullmatch(key)
+    return None if match is None else int(match[1])

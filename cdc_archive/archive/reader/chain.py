@@ -133,14 +133,16 @@ def first_count(store: ObjectStore, archive: str, partition: TopicPartition) -> 
         return None
 
 
-def walk(store: ObjectStore, archive: str, partition: TopicPartition) -> Iterator[Link]:
-    """All commits from number 0, each compared with its predecessor.
+def walk(
+    store: ObjectStore, archive: str, partition: TopicPartition, after: Link | None = None
+) -> Iterator[Link]:
+    """All commits from number 0, or those after a known one, each compared with its predecessor.
 
     Raises:
         ArchiveDamaged: a hash or an offset does not join.
     """
-    previous: Link | None = None
-    sequence = 0
+    previous = after
+    sequence = 0 if after is None else after.commit.sequence + 1
     while True:
         try:
             link = read_link(store, archive, partition, sequence)

@@ -12,7 +12,8 @@ from typing import Any, Final
 from cdc_archive.archive.format import archive_info, container, layout
 from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, digest
 from cdc_archive.archive.reader import chain
-from cdc_archive.archive.reader.woven import LateFile, place, weave
+from cdc_archive.archive.reader.checkpoints import Checkpoints
+from cdc_archive.archive.reader.woven import NamedFile, in_log_order, place, weave
 from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
@@ -53,9 +54,28 @@ class ArchiveReader:
         """All topic partitions of the archive."""
         return chain.partitions(self._store, self.info.id)
 
+    def links(
+        self, partition: TopicPartition, after: chain.Link | None = None
+    ) -> Iterator[chain.Link]:
+        """The chain of a partition from its first commit, or after a known one, links checked."""
+        return chain.walk(self._store, self.info.id, partition, after)
+
+    def link(self, partition: TopicPartition, sequence: int) -> chain.Link:
+        """One commit of a chain.
+
+        Raises:
+            ObjectMissing: there is none of this number.
+        """
+        return chain.read_link(self._store, self.info.id, partition, sequence)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The archive's state checkpoints."""
+        return Checkpoints(self._store, self.info.id)
+
     def commits(self, partition: TopicPartition) -> Iterator[Commit]:
-        """The chain of a partition from its first commit, links checked."""
-        for link in chain.walk(self._store, self.info.id, partition):
+        """The commits of `links`."""
+        for link in self.links(partition):
             yield link.commit
 
     def scan(
@@ -63,19 +83,23 @@ class ArchiveReader:
     ) -> Iterator[ArchivedRecord]:
         """The change records of a partition in the order of its log (incarnation, offset).
 
-        What was recovered from quarantine stands where it belongs. Memory: the files of one commit.
+        What was recovered from quarantine stands where it belongs. Memory: the
+        files of one commit that overlap.
 
         Raises:
             ArchiveDamaged: a file is missing, altered or unreadable.
         """
         late = [
-            LateFile(one.incarnation, file, commit.sequence)
+            NamedFile(one.incarnation, file, commit.sequence)
             for commit, one in self.recovered(partition)
             for file in one.files
             if wanted(file)
         ]
         committed = self._committed(partition, wanted)
-        return heapq.merge(committed, weave(late, self._late), key=place) if late else committed
+        if not late:
+            return committed
+        late.sort(key=in_log_order)
+        return heapq.merge(committed, weave(late, self.named), key=place)
 
     def recovered(self, partition: TopicPartition) -> Iterator[tuple[Commit, Recovered]]:
         """What was taken out of quarantine, with the commit that did so; the newest first."""
@@ -83,15 +107,16 @@ class ArchiveReader:
 
     def _committed(self, partition: TopicPartition, wanted: FileFilter) -> Iterator[ArchivedRecord]:
         for commit in self.commits(partition):
-            streams = [
-                self.file(file, commit.sequence, commit.log.incarnation)
+            files = (
+                NamedFile(commit.log.incarnation, file, commit.sequence)
                 for file in commit.files
                 if file.kind == layout.CHANGES and wanted(file)
-            ]
-            yield from heapq.merge(*streams, key=place)
+            )
+            yield from weave(sorted(files, key=in_log_order), self.named)
 
-    def _late(self, late: LateFile) -> Iterator[ArchivedRecord]:
-        return self.file(late.file, late.sequence, late.incarnation)
+    def named(self, named: NamedFile) -> Iterator[ArchivedRecord]:
+        """The change records of a file, in offset order."""
+        return self.file(named.file, named.sequence, named.incarnation)
 
     def file(
         self, file: FileEntry, sequence: int, incarnation: int = 0

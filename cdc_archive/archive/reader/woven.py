@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.changelog.record import ArchivedRecord
+from cdc_archive.errors import ArchiveDamaged
 
 
-class LateFile(NamedTuple):
-    """A file of records that came late: of which incarnation, and named by which commit."""
+class NamedFile(NamedTuple):
+    """A file of change records: of which incarnation of the log, and named by which commit."""
 
     incarnation: int
     file: FileEntry
@@ -23,22 +24,28 @@ def place(archived: ArchivedRecord) -> tuple[int, int]:
     return archived.incarnation, archived.record.offset
 
 
+def in_log_order(named: NamedFile) -> tuple[int, int, str]:
+    """The key to sort files by."""
+    return named.incarnation, named.file.first_offset, named.file.key
+
+
 def weave(
-    files: Iterable[LateFile], read: Callable[[LateFile], Iterator[ArchivedRecord]]
+    files: Iterable[NamedFile], read: Callable[[NamedFile], Iterator[ArchivedRecord]]
 ) -> Iterator[ArchivedRecord]:
     """The records of all files in the order of their log.
 
     Args:
-        files: in any order.
+        files: `in_log_order`.
         read: the records of one file, in offset order.
     """
-    due = sorted(files, key=lambda one: (one.incarnation, one.file.first_offset, one.file.key))
     heap: list[_Reading] = []
-    for number, late in enumerate(due):
+    for number, late in enumerate(files):
         while heap and heap[0].place < (late.incarnation, late.file.first_offset):
             yield _advance(heap)
         records = read(late)
-        first = next(records)
+        first = next(records, None)
+        if first is None:
+            raise ArchiveDamaged(f"{late.file.key}: holds no record, but its commit counts some")
         heapq.heappush(heap, _Reading(place(first), number, first, records))
     while heap:
         yield _advance(heap)

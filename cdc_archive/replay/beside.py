@@ -1,0 +1,171 @@
+"""What stands beside the changes, on disk: actors by transaction, rows of look-ups by time.
+
+See the port `Context`. It is filled by a pass of its own over the archive (`gather`), because a
+transaction's message or context row may stand anywhere before or after its changes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from cdc_archive.audit.context import Testimony
+from cdc_archive.decode.exact_json import exact_json
+from cdc_archive.decode.images import Row, parsed
+from cdc_archive.history.position import Change
+from cdc_archive.history.states import RowStates, Version
+from cdc_archive.history.transition import Origin
+from cdc_archive.replay import disk_states
+from cdc_archive.replay.disk_states import text_bytes
+
+SCHEMA: Final = f"""
+{disk_states.SCHEMA}
+CREATE TABLE IF NOT EXISTS testimony (
+  connector BLOB, tx BLOB, source INTEGER, time_us INTEGER, place BLOB, value BLOB,
+  topic TEXT, part INTEGER, offset INTEGER, incarnation INTEGER);
+CREATE TABLE IF NOT EXISTS lookup (
+  name TEXT, key BLOB, connector BLOB, place BLOB, time_us INTEGER, row BLOB);
+"""
+_TABLES: Final = ("testimony", "lookup", "names", "rows", "seen")
+_INDEXES: Final = """
+CREATE INDEX IF NOT EXISTS testimony_of ON testimony (connector, tx, source);
+CREATE INDEX IF NOT EXISTS lookup_of ON lookup (name, key, connector, place);
+"""
+
+SAME_TRANSACTION_US: Final = 24 * 3_600_000_000
+"""Transaction numbers come again, after billions of them: never within a day."""
+
+
+def is_whole(database: sqlite3.Connection) -> bool:
+    """Whether it was filled to the end."""
+    return bool(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def filling(database: sqlite3.Connection) -> Iterator[None]:
+    """Fill a database from its beginning; it is whole once this ends well."""
+    database.executescript("".join(f"DROP TABLE IF EXISTS {name};" for name in _TABLES))
+    database.executescript(SCHEMA)
+    database.execute("BEGIN")
+    yield
+    database.execute("COMMIT")
+    database.executescript(_INDEXES)
+    database.execute("PRAGMA user_version = 1")
+
+
+class Beside:
+    """See the port `Context`.
+
+    Args:
+        database: filled, see `filling`.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def testimony(self, source: int, change: Change) -> Sequence[Testimony]:
+        """See the port."""
+        transaction, time_us = change.position.transaction, change.archived.record.event_time_us
+        if transaction is None:
+            return ()
+        rows = self._database.execute(
+            "SELECT value, topic, part, offset, incarnation, time_us FROM testimony"
+            " WHERE connector = ? AND tx = ? AND source = ? ORDER BY place",
+            (_connector(change), text_bytes(transaction), source),
+        )
+        return [
+            Testimony(parsed(value), Origin(*origin))
+            for value, *origin, told_us in rows
+            if time_us is None or abs(told_us - time_us) < SAME_TRANSACTION_US
+        ]
+
+    def lookup(self, name: str, key: Any, change: Change) -> Row | None:
+        """See the port."""
+        if key is None:
+            return None
+        wanted, own = exact_json(key), _connector(change)
+        found = self._database.execute(
+            "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector = ? AND place <= ?"
+            " ORDER BY place DESC LIMIT 1",
+            (name, wanted, own, change.place.packed()),
+        ).fetchone()
+        if found is None:
+            found = self._database.execute(
+                "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector <> ?"
+                " AND time_us <= ? ORDER BY time_us DESC, place DESC LIMIT 1",
+                (name, wanted, own, change.archived.record.event_time_us or 0),
+            ).fetchone()
+        return None if found is None or found[0] is None else parsed(found[0])
+
+    def add_testimony(self, source: int, change: Change, value: Any) -> None:
+        """Keep what a transaction says of its actor."""
+        transaction = change.position.transaction
+        if transaction is None:
+            return
+        row = (
+            _connector(change),
+            text_bytes(transaction),
+            source,
+            change.archived.record.event_time_us or 0,
+            change.place.packed(),
+            exact_json(value),
+            *Origin.of(change.archived),
+        )
+        self._database.execute("INSERT INTO testimony VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _connector(change: Change) -> bytes:
+    return text_bytes(change.position.name or "")
+
+
+class LookupStates:
+    """See the port `RowStates`: keeps every version of a look-up's rows, with its place.
+
+    Args:
+        database: with `SCHEMA`.
+        states: the rows' last versions.
+        name: of the look-up.
+        by: the column that rows are looked up by.
+    """
+
+    def __init__(self, database: sqlite3.Connection, states: RowStates, name: str, by: str) -> None:
+        self._database = database
+        self._states = states
+        self._name = name
+        self._by = by
+        self.at: tuple[bytes, bytes, int] = (b"", b"", 0)
+        """Connector, place and time of what is put or dropped next."""
+
+    def get(self, table: str, key: str) -> Version | None:
+        """See the port."""
+        return self._states.get(table, key)
+
+    def put(self, table: str, key: str, version: Version) -> None:
+        """See the port."""
+        before = self._states.get(table, key)
+        if before is not None and before.row.get(self._by) != version.row.get(self._by):
+            self._keep(before.row, None)
+        self._states.put(table, key, version)
+        self._keep(version.row, version.row)
+
+    def drop(self, table: str, key: str) -> None:
+        """See the port."""
+        before = self._states.get(table, key)
+        if before is not None:
+            self._keep(before.row, None)
+        self._states.drop(table, key)
+
+    def keys(self, table: str) -> Iterator[str]:
+        """See the port."""
+        return self._states.keys(table)
+
+    def _keep(self, known: Row, version: Row | None) -> None:
+        key, (connector, place, time_us) = known.get(self._by), self.at
+        if key is not None:
+            row = None if version is None else exact_json(version)
+            self._database.execute(
+                "INSERT INTO lookup VALUES (?, ?, ?, ?, ?, ?)",
+                (self._name, exact_json(key), connector, place, time_us, row),
+            )

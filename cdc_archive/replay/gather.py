@@ -1,0 +1,168 @@
+"""The first pass of a run: fills what stands beside the changes, see `Beside`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from cdc_archive.archive.format.commit import FileEntry
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.reader.window import Window
+from cdc_archive.archive.reader.woven import NamedFile, weave
+from cdc_archive.audit.beside import Witnesses
+from cdc_archive.audit.mapping import Lookup
+from cdc_archive.audit.mapping import Mapping as Rules
+from cdc_archive.audit.table_names import fits_any
+from cdc_archive.changelog.record import OP_MESSAGE, ArchivedRecord
+from cdc_archive.history.fold import Fold, ReadRow
+from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
+from cdc_archive.history.position import Change, Place, position
+from cdc_archive.history.states import Version
+from cdc_archive.replay.beside import SAME_TRANSACTION_US, Beside, LookupStates
+from cdc_archive.replay.disk_states import DiskStates, text_bytes
+from cdc_archive.replay.plan import Plan, PlannedFiles, StreamTables, tables_of
+
+FileFilter = Callable[[FileEntry], bool]
+
+
+class Gathering:
+    """Fills a `Beside`.
+
+    Args:
+        reader: the archive.
+        files: what is read of it.
+        plan: the plan that these are of.
+        rules: names the actor sources and the look-ups.
+        read: reads row images.
+        database: of the `Beside`.
+    """
+
+    def __init__(
+        self,
+        reader: ArchiveReader,
+        files: PlannedFiles,
+        plan: Plan,
+        rules: Rules,
+        read: ReadRow,
+        database: sqlite3.Connection,
+    ) -> None:
+        self._reader = reader
+        self._files = files
+        self._plan = plan
+        self._rules = rules
+        self._read = read
+        self._database = database
+
+    def testimonies(self, window: Window) -> None:
+        """Keep what transactions within the window say of their actors.
+
+        A transaction's records carry its time, or nearly so: a day is added on both sides.
+        """
+        witnesses = Witnesses(self._rules)
+        around = _wider(window, SAME_TRANSACTION_US)
+        beside = Beside(self._database)
+
+        def wanted(file: FileEntry) -> bool:
+            messages = bool(witnesses.messages) and OP_MESSAGE in file.counts
+            told = messages or bool(witnesses.of_table(file.table or "")[0])
+            return told and around.may_hold(file)
+
+        for stream in tables_of(self._files.contents(), wanted):
+            for archived in self._records(stream, wanted):
+                for source, value in self._told(witnesses, archived):
+                    beside.add_testimony(source, _change(archived, stream.stream), value)
+
+    def _told(self, witnesses: Witnesses, archived: ArchivedRecord) -> Iterator[tuple[int, Any]]:
+        record = archived.record
+        sources, image = witnesses.messages, None
+        if record.op != OP_MESSAGE:
+            sources = witnesses.of_table(record.table)[0]
+            image = self._read(archived, record.after) if sources else None
+        for source in sources:
+            value = witnesses.told(source, record, image)
+            if value is not None:
+                yield source, value
+
+    def lookups(
+        self,
+        until_us: int | None,
+        reached: Mapping[int, Reached] = {},
+        known: Callable[[str], Iterable[tuple[str, str, str, Version]]] = lambda _: (),
+    ) -> None:
+        """Keep every version of the rows that are looked up.
+
+        Args:
+            until_us: event time before which a version must lie.
+            reached: where streams are to be read from, by number.
+            known: connector, table, key and version of the rows that were known there, of the
+                tables that fit a pattern.
+        """
+        for name, lookup in self._rules.lookup.items():
+            self._lookup(name, lookup, until_us, reached, known)
+
+    def _lookup(
+        self,
+        name: str,
+        lookup: Lookup,
+        until_us: int | None,
+        reached: Mapping[int, Reached],
+        known: Callable[[str], Iterable[tuple[str, str, str, Version]]],
+    ) -> None:
+        before_end = Window(None, until_us)
+
+        def wanted(file: FileEntry) -> bool:
+            rows = not ROWS.isdisjoint(file.counts)
+            named = fits_any(file.table or "", lookup.tables)
+            return rows and named and before_end.may_hold(file)
+
+        connectors: dict[str, list[ChangeStream]] = {}
+        for planned in tables_of(self._files.contents(), wanted):
+            start = reached.get(planned.stream, Reached())
+            records = (
+                one
+                for one in self._records(planned, wanted)
+                if until_us is None or before_end.holds(one.record.event_time_us)
+            )
+            stream = ChangeStream(planned.stream, records, self._plan.restarts, start)
+            connectors.setdefault(stream.connector() or "", []).append(stream)
+        states = {one: self._states(name, lookup, one) for one in connectors}
+        for pattern in lookup.tables:
+            for connector, table, key, version in known(pattern):
+                if connector not in states:
+                    states[connector] = self._states(name, lookup, connector)
+                states[connector].at = (text_bytes(connector), b"", 0)
+                states[connector].put(table, key, version)
+        for connector, streams in sorted(connectors.items()):
+            self._follow(states[connector], streams)
+
+    def _states(self, name: str, lookup: Lookup, connector: str) -> LookupStates:
+        rows = DiskStates(self._database, f"{name}\0{connector}")
+        return LookupStates(self._database, rows, name, lookup.by)
+
+    def _follow(self, states: LookupStates, streams: Sequence[ChangeStream]) -> None:
+        fold = Fold(states, self._read)
+        for change in in_commit_order(streams):
+            connector = text_bytes(change.position.name or "")
+            time_us = change.archived.record.event_time_us or 0
+            states.at = (connector, change.place.packed(), time_us)
+            for _ in fold.apply(change):
+                pass
+
+    def _records(self, stream: StreamTables, wanted: FileFilter) -> Iterator[ArchivedRecord]:
+        tables = frozenset(stream.tables)
+
+        def named(one: NamedFile) -> bool:
+            return one.file.table in tables and wanted(one.file)
+
+        return weave(self._files.of(stream.stream, named), self._reader.named)
+
+
+def _change(archived: ArchivedRecord, stream: int) -> Change:
+    place = Place(0, 0, 0, stream, archived.incarnation, archived.record.offset)
+    return Change(archived, position(archived.record), place)
+
+
+def _wider(window: Window, by_us: int) -> Window:
+    start = None if window.start_us is None else window.start_us - by_us
+    return Window(start, None if window.end_us is None else window.end_us + by_us)

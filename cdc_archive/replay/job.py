@@ -1,0 +1,207 @@
+"""One job of a run: the changes of some streams, folded and told into the job's own database.
+
+State, events and progress are committed together, between two transactions of the source: a job
+that was killed goes on from its last commit, and no event is told twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final, NamedTuple
+
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.reader.window import Window
+from cdc_archive.archive.reader.woven import weave
+from cdc_archive.audit.build import Builder
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.changelog.record import ArchivedRecord
+from cdc_archive.decode.exact_json import exact_json
+from cdc_archive.history.fold import Fold, ReadRow
+from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
+from cdc_archive.history.redelivery import Redeliveries, Settled
+from cdc_archive.replay import disk_states
+from cdc_archive.replay.asked import Asked
+from cdc_archive.replay.base import Base
+from cdc_archive.replay.disk_states import DiskSeen, DiskStates
+from cdc_archive.replay.plan import PlannedFiles, StreamTables
+from cdc_archive.replay.progress import Progress
+from cdc_archive.replay.report import Report
+from cdc_archive.replay.telling import Telling, Told
+
+COMMIT_EVERY: Final = 50_000
+"""How many changes lie between two commits of a job's progress."""
+
+SCHEMA: Final = f"""
+{disk_states.SCHEMA}
+CREATE TABLE IF NOT EXISTS events (
+  connector BLOB, place BLOB, number INTEGER, time_us INTEGER, event BLOB, evidence BLOB);
+CREATE INDEX IF NOT EXISTS events_of ON events (connector);
+CREATE TABLE IF NOT EXISTS progress (connector BLOB PRIMARY KEY, value BLOB);
+"""
+
+
+class Reading(NamedTuple):
+    """What a job reads.
+
+    `streams` with the tables in them; `until_us`: event time before which a change must lie;
+    `cut`: read each stream only up to its first change that does not, as a checkpoint must;
+    `restarts`: see `ChangeStream`; `base`: what is known of before, with `numbers` of its streams.
+    """
+
+    streams: Sequence[StreamTables]
+    until_us: int | None
+    restarts: Mapping[str, Sequence[int]] = {}
+    base: Base | None = None
+    numbers: Mapping[TopicPartition, int] = {}
+    cut: bool = False
+
+
+class Job:
+    """Tells the events of its streams.
+
+    Args:
+        reader: the archive.
+        files: what it reads.
+        reading: which of it.
+        database: its own, with `SCHEMA`.
+        builder: makes events of transitions.
+        read: reads row images.
+        asked: which events are wanted.
+    """
+
+    def __init__(
+        self,
+        reader: ArchiveReader,
+        files: PlannedFiles,
+        reading: Reading,
+        database: sqlite3.Connection,
+        builder: Builder,
+        read: ReadRow,
+        asked: Asked,
+    ) -> None:
+        self._reader = reader
+        self._files = files
+        self._reading = reading
+        self._database = database
+        self._builder = builder
+        self._read = read
+        self._asked = asked
+
+    def run(self) -> None:
+        """Do what is still to be done."""
+        self._database.execute("BEGIN")
+        progress = Progress.load_all(self._database) or self._from_base()
+        connectors: dict[str, list[ChangeStream]] = {}
+        for stream in self._streams(progress):
+            connector = stream.connector()
+            if connector is not None:
+                connectors.setdefault(connector, []).append(stream)
+        for connector, streams in sorted(connectors.items()):
+            before = progress.get(connector, Progress())
+            if not before.done:
+                self._tell(connector, streams, before)
+        self._database.execute("COMMIT")
+
+    def _from_base(self) -> dict[str, Progress]:
+        """Take over the rows of the base, and what a fold knows beside them."""
+        base, progress = self._reading.base, {}
+        if base is None:
+            return {}
+        tables = {table for stream in self._reading.streams for table in stream.tables}
+        for connector in base.connectors():
+            states = DiskStates(self._database, connector)
+            for known in base.rows(connector, tables):
+                states.put(*known)
+            states.flush()
+            progress[connector] = base.progress(connector, self._reading.numbers)
+        return progress
+
+    def _streams(self, progress: Mapping[str, Progress]) -> Iterator[ChangeStream]:
+        reached: dict[int, Reached] = {}
+        if self._reading.base is not None:
+            numbers = self._reading.numbers
+            reached = {numbers[one]: at for one, at in self._reading.base.reached().items()}
+        for one in progress.values():
+            reached |= one.reached
+        for stream in self._reading.streams:
+            start = reached.get(stream.stream, Reached())
+            records = self._records(stream, start)
+            yield ChangeStream(stream.stream, records, self._reading.restarts, start)
+
+    def _records(self, stream: StreamTables, start: Reached) -> Iterator[ArchivedRecord]:
+        before_end = Window(None, self._reading.until_us)
+        tables = frozenset(stream.tables)
+        files = self._files.of(
+            stream.stream,
+            lambda named: (
+                named.file.table in tables
+                and not ROWS.isdisjoint(named.file.counts)
+                and not start.passed(named.incarnation, named.file.last_offset)
+                and before_end.may_hold(named.file)
+            ),
+        )
+        records = weave(files, self._reader.named)
+        if self._reading.until_us is None:
+            return records
+        if self._reading.cut:
+            return takewhile(lambda one: before_end.holds(one.record.event_time_us), records)
+        return (one for one in records if before_end.holds(one.record.event_time_us))
+
+    def _tell(self, connector: str, streams: list[ChangeStream], before: Progress) -> None:
+        states, seen = DiskStates(self._database, connector), DiskSeen(self._database)
+        fold = Fold(states, self._read, before.fold)
+        redeliveries = Redeliveries(seen, before.highest, self._settled(connector))
+        report = Report()
+        report.add(before.counts)
+        telling = Telling(fold, redeliveries, self._builder, self._asked, report)
+        told: list[Told] = []
+
+        def save(*, done: bool) -> None:
+            states.flush()
+            seen.flush()
+            self._write(connector, told)
+            told.clear()
+            reached = {stream.number: stream.reached for stream in streams}
+            progress = Progress(
+                reached, fold.progress(), dict(redeliveries.highest), report.counts(), done
+            )
+            progress.save(self._database, connector)
+            self._database.execute("COMMIT")
+            self._database.execute("BEGIN")
+
+        for number, change in enumerate(in_commit_order(streams), 1):
+            if number % COMMIT_EVERY == 0 and telling.between_transactions:
+                save(done=False)  # a stream knows of a change that it was passed when asked again
+            told += telling.take(change)
+        told += telling.close()
+        save(done=True)
+
+    def _settled(self, connector: str) -> Settled:
+        base = self._reading.base
+        if base is None:
+            return Settled()
+        return Settled(base.progress(connector, self._reading.numbers).highest, base.at_us)
+
+    def _write(self, connector: str, told: list[Told]) -> None:
+        self._database.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    disk_states.text_bytes(connector),
+                    one.place.packed(),
+                    one.number,
+                    one.event.evidence["event_time_us"] or 0,
+                    exact_json(one.event.event),
+                    exact_json(one.event.evidence),
+                )
+                for one in told
+            ),
+        )
+
+
+def counts(database: sqlite3.Connection) -> Iterator[Mapping[str, Any]]:
+    """What the reports of a finished job counted."""
+    for progress in Progress.load_all(database).values():
+        yield progress.counts

@@ -1,0 +1,221 @@
+"""What a run reads: every chain walked once, and what it names kept, so that a run that goes on
+later reads the same although the archive has grown.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from cdc_archive.archive.format.commit import Commit, FileEntry
+from cdc_archive.archive.format.layout import CHANGES, QUARANTINE
+from cdc_archive.archive.reader.inventory import gap_row
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.reader.woven import NamedFile
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.history.order import Reached
+from cdc_archive.replay.base import Base
+from cdc_archive.replay.report import Report
+from cdc_archive.replay.restarts import Restarts
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS known (name TEXT PRIMARY KEY, value BLOB);
+CREATE TABLE IF NOT EXISTS files (
+  stream INTEGER, incarnation INTEGER, first_offset INTEGER, key TEXT, sequence INTEGER, file BLOB,
+  PRIMARY KEY (stream, incarnation, first_offset, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS accounts (stream INTEGER, sequence INTEGER, counts BLOB);
+"""
+
+_decode_file: Final = msgspec.json.Decoder(FileEntry).decode
+
+
+class StreamTables(NamedTuple):
+    """A topic partition, by number, and the tables in it that are read; `records` in all."""
+
+    stream: int
+    tables: tuple[str, ...]
+    records: int
+
+
+@dataclass
+class Plan:
+    """What a run reads.
+
+    `heads` is, for each stream by number, the topic partition with the number and sha256 of its
+    last commit; `restarts` the event times from which on a connector counts its positions anew.
+    """
+
+    heads: list[tuple[str, int, int, str]] = field(default_factory=list)
+    restarts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def partition(self, stream: int) -> TopicPartition:
+        """The topic partition of a stream."""
+        return TopicPartition(*self.heads[stream][:2])
+
+
+class Planner:
+    """Walks the chains.
+
+    Args:
+        reader: the archive.
+        database: where the plan is kept, with `SCHEMA`.
+        report: takes the losses, the quarantine and what was skipped.
+    """
+
+    def __init__(self, reader: ArchiveReader, database: sqlite3.Connection, report: Report) -> None:
+        self._reader = reader
+        self._database = database
+        self._report = report
+
+    def make(self, base: Base | None = None) -> Plan:
+        """Walk every chain; what a base has settled is left out.
+
+        Raises:
+            BaseOutdated: the archive got something late, of before the base.
+            ArchiveDamaged: a chain is damaged, or is not the one that the base was made of.
+        """
+        plan = Plan()
+        heads = {} if base is None else base.heads(self._reader)
+        reached = {} if base is None else base.reached()
+        restarts = Restarts({} if base is None else base.restarts)
+        if base is not None:
+            self._report.add(base.account)
+        for number, partition in enumerate(self._reader.partitions()):
+            last = heads.get(partition)
+            for link in self._reader.links(partition, last):
+                last = link
+                _refuse_late(link.commit, reached.get(partition, Reached()))
+                restarts.add(link.commit)
+                self._account(number, link.commit)
+                self._keep(number, link.commit)
+            if last is not None:
+                plan.heads.append((*partition, last.commit.sequence, last.sha256))
+        plan.restarts = restarts.times()
+        return plan
+
+    def _account(self, stream: int, commit: Commit) -> None:
+        report = Report()
+        report.quarantined += sum(f.records for f in commit.files if f.kind == QUARANTINE)
+        report.quarantined -= sum(one.records for one in commit.recovered)
+        report.skipped += sum(skipped.count for skipped in commit.skipped)
+        report.gaps += [gap_row(commit, gap) for gap in commit.gaps]
+        if report != Report():
+            self._report.add(report.counts())
+            row = (stream, commit.sequence, msgspec.json.encode(report.counts()))
+            self._database.execute("INSERT INTO accounts VALUES (?, ?, ?)", row)
+
+    def _keep(self, stream: int, commit: Commit) -> None:
+        named = [(commit.log.incarnation, file) for file in commit.files]
+        named += [(one.incarnation, file) for one in commit.recovered for file in one.files]
+        self._database.executemany(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    stream,
+                    incarnation,
+                    file.first_offset,
+                    file.key,
+                    commit.sequence,
+                    msgspec.json.encode(file),
+                )
+                for incarnation, file in named
+                if file.kind == CHANGES
+            ),
+        )
+
+
+class BaseOutdated(Exception):
+    """The archive got something late, of before a checkpoint: its rows are no longer the last."""
+
+
+def _refuse_late(commit: Commit, reached: Reached) -> None:
+    for one in commit.recovered:
+        if any(reached.passed(one.incarnation, file.first_offset) for file in one.files):
+            raise BaseOutdated
+
+
+class PlannedFiles:
+    """The files of a plan.
+
+    Args:
+        database: the plan's.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def of(self, stream: int, wanted: Callable[[NamedFile], bool]) -> Iterator[NamedFile]:
+        """The wanted files of a stream, in the order of the log."""
+        rows = self._database.execute(
+            "SELECT incarnation, file, sequence FROM files WHERE stream = ?"
+            " ORDER BY stream, incarnation, first_offset, key",
+            (stream,),
+        )
+        for incarnation, data, sequence in rows:
+            named = NamedFile(incarnation, _decode_file(data), sequence)
+            if wanted(named):
+                yield named
+
+    def settled(self, stream: int, is_settled: Callable[[NamedFile], bool]) -> int | None:
+        """The last commit up to which all files of a stream are settled; None: all are."""
+        unsettled = self.of(stream, lambda named: not is_settled(named))
+        first = min((named.sequence for named in unsettled), default=None)
+        return None if first is None else first - 1
+
+    def account(self, stream: int, up_to: int) -> Iterator[Mapping[str, Any]]:
+        """What the commits of a stream up to a number lost, left out or could not decode."""
+        rows = self._database.execute(
+            "SELECT counts FROM accounts WHERE stream = ? AND sequence <= ?", (stream, up_to)
+        )
+        for (data,) in rows:
+            yield msgspec.json.decode(data)
+
+    def contents(self) -> Iterator[tuple[int, FileEntry]]:
+        """Every file, with the number of its stream."""
+        for stream, data in self._database.execute("SELECT stream, file FROM files"):
+            yield stream, _decode_file(data)
+
+
+def shares(streams: Sequence[StreamTables], jobs: int) -> list[list[StreamTables]]:
+    """Streams dealt out to jobs: those that share a table stay together, for rows move between them
+    and a TRUNCATE ends them all; the largest first, each to the job that has least.
+    """
+    together = sorted(_together(streams), key=lambda one: (-_records(one), one[0].stream))
+    loads: list[list[StreamTables]] = [[] for _ in range(max(1, min(jobs, len(together))))]
+    for group in together:
+        min(loads, key=_records).extend(group)
+    return [sorted(load) for load in loads]
+
+
+def _records(streams: Sequence[StreamTables]) -> int:
+    return sum(one.records for one in streams)
+
+
+def _together(streams: Sequence[StreamTables]) -> list[list[StreamTables]]:
+    group_of: dict[str, list[StreamTables]] = {}
+    for stream in streams:
+        joined = [stream]
+        for group in {id(g): g for t in stream.tables if (g := group_of.get(t))}.values():
+            joined += group
+        for table in {table for one in joined for table in one.tables}:
+            group_of[table] = joined
+    return [*{id(group): group for group in group_of.values()}.values()]
+
+
+def tables_of(
+    contents: Iterator[tuple[int, FileEntry]], wanted: Callable[[FileEntry], bool]
+) -> list[StreamTables]:
+    """Which wanted tables each stream holds."""
+    records: dict[int, Counter[str]] = {}
+    for stream, file in contents:
+        if wanted(file):
+            records.setdefault(stream, Counter())[file.table or ""] += file.records
+    return [
+        StreamTables(stream, tuple(sorted(counts)), counts.total())
+        for stream, counts in sorted(records.items())
+    ]

@@ -1,0 +1,150 @@
+"""The plan of a run as it is kept: made once, read by every job and by a run that goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from cdc_archive.archive.format.commit import FileEntry
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.reader.window import Window
+from cdc_archive.archive.reader.woven import NamedFile
+from cdc_archive.audit.build import Builder
+from cdc_archive.errors import Stop
+from cdc_archive.history.order import ROWS
+from cdc_archive.replay.asked import Asked
+from cdc_archive.replay.plan import (
+    SCHEMA,
+    Plan,
+    PlannedFiles,
+    Planner,
+    StreamTables,
+    shares,
+    tables_of,
+)
+from cdc_archive.replay.report import Report
+
+_T = TypeVar("_T")
+_FINGERPRINT: Final = "fingerprint"
+
+
+class Planning:
+    """A kept plan.
+
+    Args:
+        database: where it is kept.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        database.executescript(SCHEMA)
+
+    def is_of(self, fingerprint: str) -> bool:
+        """Whether a whole plan of this run is there.
+
+        Raises:
+            Stop: there is one of another run.
+        """
+        kept = self._find(_FINGERPRINT, str)
+        if kept is not None and kept != fingerprint:
+            raise Stop(
+                "the broken run was of another archive, mapping, window or version of the program",
+                "Give the same options as then, or leave out --resume to begin anew.",
+            )
+        return kept is not None
+
+    def make(
+        self, fingerprint: str, reader: ArchiveReader, builder: Builder, asked: Asked, jobs: int
+    ) -> None:
+        """Walk the chains, choose what is read, deal it out."""
+        self._database.executescript("DELETE FROM known; DELETE FROM files;")
+        report = Report()
+        plan = Planner(reader, self._database, report).make()
+        files = PlannedFiles(self._database)
+        before_end = Window(None, asked.window.end_us)
+
+        def is_read(file: FileEntry) -> bool:
+            return is_mapped(builder, asked, file) and before_end.may_hold(file)
+
+        dealt = shares(tables_of(files.contents(), is_read), jobs)
+        count_the_unmapped(reader, files, builder, asked, report)
+        self._database.execute("BEGIN")
+        self._put("plan", plan)
+        self._put("shares", dealt)
+        self._put("report", report.counts())
+        self._put(_FINGERPRINT, fingerprint)
+        self._database.execute("COMMIT")
+
+    def plan(self) -> Plan:
+        """What the run reads."""
+        return self._get("plan", Plan)
+
+    def share(self, job: int) -> list[StreamTables]:
+        """The streams of a job."""
+        return self._get("shares", list[list[StreamTables]])[job]
+
+    def jobs(self) -> int:
+        """How many jobs there are."""
+        return len(self._get("shares", list[Any]))
+
+    def report(self) -> Report:
+        """A report of what the plan itself tells."""
+        report = Report()
+        report.add(self._get("report", dict[str, Any]))
+        return report
+
+    def _put(self, name: str, value: Any) -> None:
+        row = (name, msgspec.json.encode(value))
+        self._database.execute("INSERT OR REPLACE INTO known VALUES (?, ?)", row)
+
+    def _get(self, name: str, kind: type[_T]) -> _T:
+        found = self._find(name, kind)
+        assert found is not None
+        return found
+
+    def _find(self, name: str, kind: type[_T]) -> _T | None:
+        found = self._database.execute("SELECT value FROM known WHERE name = ?", (name,)).fetchone()
+        return None if found is None else msgspec.json.decode(found[0], type=kind)
+
+
+def is_mapped(builder: Builder, asked: Asked, file: FileEntry) -> bool:
+    """Whether a file holds changes of a table that has a rule for an event that is asked for."""
+    table = file.table or ""
+    return (
+        not ROWS.isdisjoint(file.counts)
+        and asked.wants_table(table)
+        and any(asked.wants_type(rule.type) for rule in builder.rules_for(table))
+    )
+
+
+def count_the_unmapped(
+    reader: ArchiveReader, files: PlannedFiles, builder: Builder, asked: Asked, report: Report
+) -> None:
+    """Count the changes of tables without a rule; only files that the window cuts are read."""
+    window = asked.window
+    for _, file in files.contents():
+        table = file.table or ""
+        rows = not ROWS.isdisjoint(file.counts) and asked.wants_table(table)
+        if not rows or builder.rules_for(table) or not window.may_hold(file):
+            continue
+        counts = file.counts
+        if not (window.holds(file.min_event_time_us) and window.holds(file.max_event_time_us)):
+            counts = _counts_within(reader, file, window.holds)
+        changes = {op: count for op, count in counts.items() if op in ROWS}
+        report.records += sum(changes.values())
+        report.snapshot_rows += changes.pop("r", 0)
+        if changes:
+            report.unmapped[table] += sum(changes.values())
+
+
+def _counts_within(
+    reader: ArchiveReader, file: FileEntry, holds: Callable[[int | None], bool]
+) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for archived in reader.named(NamedFile(0, file, 0)):
+        if holds(archived.record.event_time_us):
+            counts[archived.record.op] = counts.get(archived.record.op, 0) + 1
+    return counts

@@ -1,0 +1,144 @@
+"""From the changes of one connector, in commit order, to audit events, each at its place."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cdc_archive.audit.build import AuditEvent, Builder, Part, Unproven
+from cdc_archive.history.fold import Fold
+from cdc_archive.history.position import Change, Place
+from cdc_archive.history.redelivery import Redeliveries
+from cdc_archive.history.transition import Transition
+from cdc_archive.replay.asked import Asked
+from cdc_archive.replay.report import Report
+
+
+class Told(NamedTuple):
+    """An event, the place of the change that it tells of, and its number among that change's."""
+
+    place: Place
+    number: int
+    event: AuditEvent
+
+
+@dataclass
+class _Group:
+    """The parts of one event: rows that one transaction changed alike."""
+
+    place: Place
+    number: int
+    parts: list[Part] = field(default_factory=list)
+
+
+class Telling:
+    """Follows the changes and tells their events.
+
+    An event of a whole transaction stands where its first row stands: what comes after it waits
+    until the transaction is over.
+
+    Args:
+        fold: makes transitions of changes.
+        redeliveries: knows what was there.
+        builder: makes events of transitions.
+        asked: which events are wanted.
+        report: where they are counted.
+    """
+
+    def __init__(
+        self, fold: Fold, redeliveries: Redeliveries, builder: Builder, asked: Asked, report: Report
+    ) -> None:
+        self._fold = fold
+        self._redeliveries = redeliveries
+        self._builder = builder
+        self._asked = asked
+        self._report = report
+        self._waiting: deque[Told | _Group] = deque()
+        self._open: dict[int, _Group] = {}
+        self._transaction: str | None = None
+
+    @property
+    def between_transactions(self) -> bool:
+        """Whether no event waits for the end of its transaction."""
+        return not self._waiting
+
+    def take(self, change: Change) -> Iterator[Told]:
+        """The events that are told now that this change has come."""
+        record, report = change.archived.record, self._report
+        inside = self._asked.window.holds(record.event_time_us)
+        report.records += inside
+        if not self._redeliveries.is_new(change):
+            report.redeliveries += inside
+            return
+        report.snapshot_rows += inside and record.op == "r"
+        if self._open and self._goes_on(change):
+            yield from self.close()
+        number = 0
+        untold, unreadable = self._fold.untold, self._fold.unreadable
+        for transition in self._fold.apply(change):
+            if not (inside and self._asked.wants_table(transition.table)):
+                continue
+            for made in self._made(transition):
+                self._place(made, change.place, number)
+                number += 1
+            if not self._open:
+                yield from self._ready()
+        report.rows_of_untold_operation += self._fold.untold - untold
+        report.unreadable_rows += self._fold.unreadable - unreadable
+        if self._open and self._transaction is None:
+            yield from self.close()
+
+    def close(self) -> Iterator[Told]:
+        """The transaction is over, or there are no more changes."""
+        self._open.clear()
+        yield from self._ready()
+
+    def _goes_on(self, change: Change) -> bool:
+        """Whether this change is of another transaction than the open groups."""
+        where = change.position
+        return not where.snapshot and where.transaction != self._transaction
+
+    def _made(self, transition: Transition) -> Iterator[AuditEvent | Part]:
+        if not self._builder.rules_for(transition.table):
+            self._report.unmapped[transition.table] += 1
+            return
+        for made in self._builder.build(transition):
+            if isinstance(made, Unproven):
+                self._unproven(made)
+            elif self._asked.wants_type(_type(made)):
+                yield made
+
+    def _place(self, made: AuditEvent | Part, place: Place, number: int) -> None:
+        if isinstance(made, AuditEvent):
+            self._waiting.append(Told(place, number, made))
+            return
+        group = self._open.get(made.rule)
+        if group is None:
+            group = self._open[made.rule] = _Group(place, number)
+            self._waiting.append(group)
+            self._transaction = made.transition.change.position.transaction
+        group.parts.append(made)
+
+    def _ready(self) -> Iterator[Told]:
+        while self._waiting:
+            first = self._waiting.popleft()
+            if isinstance(first, Told):
+                made: AuditEvent | Unproven = first.event
+            else:
+                made = self._builder.together(first.parts)
+            if isinstance(made, Unproven):
+                self._unproven(made)
+            else:
+                self._report.tell(made)
+                yield Told(first.place, first.number, made)
+
+    def _unproven(self, made: Unproven) -> None:
+        if self._asked.wants_type(made.type):
+            self._report.unproven[f"{made.type}: {made.reason}"] += 1
+
+
+def _type(made: AuditEvent | Part) -> str:
+    kind: str = made.event["type"] if isinstance(made, AuditEvent) else made.type
+    return kind
