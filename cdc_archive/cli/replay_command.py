@@ -18,6 +18,7 @@ from cdc_archive import schema_files
 from cdc_archive.archive.reader.window import Window, microseconds
 from cdc_archive.audit import mapping
 from cdc_archive.cli import output, wiring
+from cdc_archive.cli.moments import MOMENT
 from cdc_archive.config import load
 from cdc_archive.errors import NothingFound
 from cdc_archive.replay import run
@@ -30,8 +31,8 @@ DEFAULT_MAPPING = "mappings/openai.toml"
 
 
 @click.command()
-@click.option("--from", "start", type=click.DateTime(), help="Event time from, UTC.")
-@click.option("--to", "end", type=click.DateTime(), help="Event time before, UTC.")
+@click.option("--from", "start", type=MOMENT, help="Event time from, UTC.")
+@click.option("--to", "end", type=MOMENT, help="Event time before, UTC.")
 @click.option("--table", "tables", multiple=True, help="Only these tables (wildcards); repeatable.")
 @click.option("--type", "types", multiple=True, help="Only these event types; repeatable.")
 @click.option(
@@ -49,6 +50,7 @@ DEFAULT_MAPPING = "mappings/openai.toml"
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Report as JSON.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.", type=click.IntRange(1))
 @click.option("--resume", is_flag=True, help="Go on with a run that broke; no event comes twice.")
+@click.option("--no-checkpoint", is_flag=True, help="Fold from the archive's beginning.")
 @click.option(
     "--work-dir",
     type=click.Path(path_type=Path),
@@ -67,6 +69,7 @@ def command(
     report_file: Path | None,
     jobs: int,
     resume: bool,
+    no_checkpoint: bool,
     work_dir: Path | None,
 ) -> None:
     """Give back the audit events that the archived changes prove, every update of every row.
@@ -78,7 +81,7 @@ def command(
     rules = mapping.parse(text, str(mapping_file or DEFAULT_MAPPING))
     _refuse_unknown_types(types, rules)
     asked = Asked(Window(microseconds(start), microseconds(end)), tables, types)
-    order = run.Order(partial(wiring.open_reader, settings), text, asked)
+    order = run.Order(partial(wiring.open_reader, settings), text, asked, not no_checkpoint)
     place = Path(out).resolve()
     in_a_file = out != "-" and (not place.exists() or place.is_file())
     if resume and work_dir is None and not in_a_file:
@@ -147,6 +150,8 @@ def tell(report: Report) -> None:
     ):
         if count:
             output.say(f"  {count:,} {what}")
+    if report.checkpoint is not None:
+        output.say(f"  state taken from {report.checkpoint}")
     for gap in report.gaps:
         output.say(
             "  lost: {topic}[{partition}] [{from}, {to}): {reason} "

@@ -17,8 +17,9 @@ from cdc_archive.changelog.record import (
     ChangeRecord,
     JsonText,
 )
-from cdc_archive.decode.images import Row, is_unavailable, key_value
+from cdc_archive.decode.images import Row, key_value
 from cdc_archive.decode.row_reader import RowReader
+from cdc_archive.decode.unavailable import UNAVAILABLE
 from cdc_archive.history.position import NEW_KEY, OLD_KEY, Change
 from cdc_archive.history.states import RowStates, Version
 from cdc_archive.history.transition import (
@@ -34,7 +35,8 @@ from cdc_archive.history.transition import (
 )
 
 ReadRow = Callable[[ArchivedRecord, JsonText | None], Row | None]
-"""Reads a row image of a record; None if it is absent, null, or no object that can be read."""
+"""Reads a row image of a record; None if it is absent, null, or no object that can be read. What
+Debezium left out is `UNAVAILABLE` in it, see `RowReader`."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 
@@ -266,17 +268,19 @@ def _header(record: ChangeRecord, name: str) -> str | None:
 
 
 def _is_partial(image: Row) -> bool:
-    return any(map(is_unavailable, image.values()))
+    return UNAVAILABLE in image.values()
 
 
 def _agree(image: Row, known: Version) -> bool:
     """Whether an image shows nothing but what is known."""
-    return all(is_unavailable(v) or known.row.get(n, v) == v for n, v in image.items())
+    return all(v == UNAVAILABLE or known.row.get(n, v) == v for n, v in image.items())
 
 
 def _shown(image: Row, known: Version | None) -> _Before:
     """What a before image tells: an untouched out-of-line value is the known version's."""
-    missing = [name for name, value in image.items() if is_unavailable(value)]
+    if not _is_partial(image):
+        return _Before(image, EXACT, known)
+    missing = [name for name, value in image.items() if value == UNAVAILABLE]
     row = {name: value for name, value in image.items() if name not in missing}
     if known is not None:
         row |= {name: known.row[name] for name in missing if name in known.row}
@@ -290,9 +294,9 @@ def _filled(after: Row, before: _Before | None) -> tuple[Row, frozenset[str], di
         the version; the columns whose value is still unknown; and those that neither image of the
         message showed, with the message that did.
     """
-    missing = [name for name, value in after.items() if is_unavailable(value)]
-    if not missing:
+    if not _is_partial(after):
         return after, _NOTHING, {}
+    missing = [name for name, value in after.items() if value == UNAVAILABLE]
     version, unknown, filled = dict(after), set(), {}
     rows = before.row if before is not None and before.proof != KEY_ONLY else None
     for name in missing:

@@ -32,7 +32,7 @@ from cdc_archive.integrity.findings import (
 from cdc_archive.storage.object_store import ObjectStore
 
 _ROOT = frozenset({layout.ARCHIVE_KEY, PROBE_KEY})
-_DATA = (f"{layout.CHANGES}/", f"{layout.QUARANTINE}/")
+_DATA = (f"{layout.CHANGES}/", f"{layout.QUARANTINE}/", layout.CHECKPOINTS)
 
 
 class Verification:
@@ -58,6 +58,8 @@ class Verification:
             else:
                 self.counts["chains"] += 1
                 yield from self._chain(list(keys))
+        for key in self._reader.checkpoints.manifests():
+            yield from self._checkpoint(key)
         for stat in self._store.list(""):
             yield from self._unnamed(stat.key)
 
@@ -138,10 +140,27 @@ class Verification:
         self.counts["records"] += len(offsets)
         return offsets
 
+    def _checkpoint(self, key: str) -> Iterator[Finding]:
+        """It proves nothing, but a later replay may begin with it."""
+        self._named.add(key)
+        try:
+            manifest = self._reader.checkpoints.manifest(key)
+        except (ArchiveDamaged, FormatUnknown) as error:
+            yield Finding(UNREADABLE, key, error.what)
+            return
+        for part in (part for one in manifest.connectors for part in one.parts):
+            self._named.add(part.key)
+            try:
+                for _ in self._reader.checkpoints.rows(part):
+                    pass
+            except ArchiveDamaged as error:
+                there = self._store.stat(part.key) is not None
+                yield Finding(ALTERED if there else MISSING, part.key, error.what)
+
     def _unnamed(self, key: str) -> Iterator[Finding]:
         if key in self._named or key in _ROOT or key.startswith(layout.COMMITS):
             return
         if key.startswith(_DATA):
-            yield Finding(ORPHAN, key, "no commit names it: left by a crash, or added")
+            yield Finding(ORPHAN, key, "nothing names it: left by a crash, or added")
         else:
             yield Finding(STRANGER, key, "no archive has such an object")

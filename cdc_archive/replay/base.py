@@ -61,6 +61,8 @@ class Base:
         found = {}
         for one in self._checkpoint.streams:
             partition = TopicPartition(one.topic, one.partition)
+            if one.sequence is None:
+                continue
             try:
                 link = reader.link(partition, one.sequence)
             except ObjectMissing:

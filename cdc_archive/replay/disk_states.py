@@ -48,6 +48,21 @@ class Names:
         return known
 
 
+def rows_of(database: sqlite3.Connection, connector: str) -> Iterator[tuple[str, str, bytes]]:
+    """Table, key and encoded version of each row of a connector, by table and key."""
+    prefix = text_bytes(f"{connector}\0")
+    names = database.execute("SELECT name, id FROM names ORDER BY name").fetchall()
+    for name, number in names:
+        if not name.startswith(prefix):
+            continue
+        table = bytes_text(name.removeprefix(prefix))
+        rows = database.execute(
+            "SELECT key, version FROM rows WHERE place = ? ORDER BY key", (number,)
+        )
+        for key, version in rows:
+            yield table, bytes_text(key), version
+
+
 class DiskStates:
     """See the port `RowStates`.
 

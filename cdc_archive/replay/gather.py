@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cdc_archive.archive.format.commit import FileEntry
@@ -18,7 +18,7 @@ from cdc_archive.changelog.record import OP_MESSAGE, ArchivedRecord
 from cdc_archive.history.fold import Fold, ReadRow
 from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
 from cdc_archive.history.position import Change, Place, position
-from cdc_archive.history.states import Version
+from cdc_archive.replay.base import Base
 from cdc_archive.replay.beside import SAME_TRANSACTION_US, Beside, LookupStates
 from cdc_archive.replay.disk_states import DiskStates, text_bytes
 from cdc_archive.replay.plan import Plan, PlannedFiles, StreamTables, tables_of
@@ -84,41 +84,39 @@ class Gathering:
             if value is not None:
                 yield source, value
 
-    def lookups(
-        self,
-        until_us: int | None,
-        reached: Mapping[int, Reached] = {},
-        known: Callable[[str], Iterable[tuple[str, str, str, Version]]] = lambda _: (),
-    ) -> None:
+    def lookups(self, until_us: int | None, base: Base | None = None) -> None:
         """Keep every version of the rows that are looked up.
 
         Args:
             until_us: event time before which a version must lie.
-            reached: where streams are to be read from, by number.
-            known: connector, table, key and version of the rows that were known there, of the
-                tables that fit a pattern.
+            base: what was known before; None: everything is read.
         """
         for name, lookup in self._rules.lookup.items():
-            self._lookup(name, lookup, until_us, reached, known)
+            self._lookup(name, lookup, until_us, base)
 
-    def _lookup(
-        self,
-        name: str,
-        lookup: Lookup,
-        until_us: int | None,
-        reached: Mapping[int, Reached],
-        known: Callable[[str], Iterable[tuple[str, str, str, Version]]],
-    ) -> None:
+    def _lookup(self, name: str, lookup: Lookup, until_us: int | None, base: Base | None) -> None:
+        states: dict[str, LookupStates] = {}
+        if base is not None:
+            for connector in base.connectors():
+                states[connector] = self._known(name, lookup, connector, base)
+        for connector, streams in sorted(self._streams(lookup, until_us, base).items()):
+            if connector not in states:
+                states[connector] = self._states(name, lookup, connector)
+            self._follow(states[connector], streams)
+
+    def _streams(
+        self, lookup: Lookup, until_us: int | None, base: Base | None
+    ) -> dict[str, list[ChangeStream]]:
         before_end = Window(None, until_us)
+        reached = {} if base is None else base.reached()
 
         def wanted(file: FileEntry) -> bool:
             rows = not ROWS.isdisjoint(file.counts)
-            named = fits_any(file.table or "", lookup.tables)
-            return rows and named and before_end.may_hold(file)
+            return rows and fits_any(file.table or "", lookup.tables) and before_end.may_hold(file)
 
         connectors: dict[str, list[ChangeStream]] = {}
         for planned in tables_of(self._files.contents(), wanted):
-            start = reached.get(planned.stream, Reached())
+            start = reached.get(self._plan.partition(planned.stream), Reached())
             records = (
                 one
                 for one in self._records(planned, wanted)
@@ -126,15 +124,15 @@ class Gathering:
             )
             stream = ChangeStream(planned.stream, records, self._plan.restarts, start)
             connectors.setdefault(stream.connector() or "", []).append(stream)
-        states = {one: self._states(name, lookup, one) for one in connectors}
-        for pattern in lookup.tables:
-            for connector, table, key, version in known(pattern):
-                if connector not in states:
-                    states[connector] = self._states(name, lookup, connector)
-                states[connector].at = (text_bytes(connector), b"", 0)
-                states[connector].put(table, key, version)
-        for connector, streams in sorted(connectors.items()):
-            self._follow(states[connector], streams)
+        return connectors
+
+    def _known(self, name: str, lookup: Lookup, connector: str, base: Base) -> LookupStates:
+        states = self._states(name, lookup, connector)
+        states.at = (text_bytes(connector), b"", 0)
+        tables = {one for one in base.tables(connector) if fits_any(one, lookup.tables)}
+        for known in base.rows(connector, tables):
+            states.put(*known)
+        return states
 
     def _states(self, name: str, lookup: Lookup, connector: str) -> LookupStates:
         rows = DiskStates(self._database, f"{name}\0{connector}")

@@ -47,11 +47,18 @@ class Plan:
     """What a run reads.
 
     `heads` is, for each stream by number, the topic partition with the number and sha256 of its
-    last commit; `restarts` the event times from which on a connector counts its positions anew.
+    last commit; `restarts` the event times from which on a connector counts its positions anew;
+    `base` the key of the checkpoint that it begins with.
     """
 
     heads: list[tuple[str, int, int, str]] = field(default_factory=list)
     restarts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    base: str | None = None
+
+    @property
+    def numbers(self) -> dict[TopicPartition, int]:
+        """The numbers of the streams."""
+        return {self.partition(number): number for number in range(len(self.heads))}
 
     def partition(self, stream: int) -> TopicPartition:
         """The topic partition of a stream."""
@@ -161,11 +168,10 @@ class PlannedFiles:
             if wanted(named):
                 yield named
 
-    def settled(self, stream: int, is_settled: Callable[[NamedFile], bool]) -> int | None:
-        """The last commit up to which all files of a stream are settled; None: all are."""
-        unsettled = self.of(stream, lambda named: not is_settled(named))
-        first = min((named.sequence for named in unsettled), default=None)
-        return None if first is None else first - 1
+    def first_not(self, stream: int, is_so: Callable[[NamedFile], bool]) -> int | None:
+        """The first commit that names a file of a stream of which this does not hold."""
+        others = self.of(stream, lambda named: not is_so(named))
+        return min((named.sequence for named in others), default=None)
 
     def account(self, stream: int, up_to: int) -> Iterator[Mapping[str, Any]]:
         """What the commits of a stream up to a number lost, left out or could not decode."""

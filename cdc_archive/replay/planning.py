@@ -10,20 +10,19 @@ import msgspec
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.window import Window
 from cdc_archive.archive.reader.woven import NamedFile
 from cdc_archive.audit.build import Builder
 from cdc_archive.errors import Stop
 from cdc_archive.history.order import ROWS
 from cdc_archive.replay.asked import Asked
+from cdc_archive.replay.base import Base
 from cdc_archive.replay.plan import (
     SCHEMA,
+    BaseOutdated,
     Plan,
     PlannedFiles,
     Planner,
     StreamTables,
-    shares,
-    tables_of,
 )
 from cdc_archive.replay.report import Report
 
@@ -56,27 +55,36 @@ class Planning:
             )
         return kept is not None
 
-    def make(
-        self, fingerprint: str, reader: ArchiveReader, builder: Builder, asked: Asked, jobs: int
-    ) -> None:
-        """Walk the chains, choose what is read, deal it out."""
-        self._database.executescript("DELETE FROM known; DELETE FROM files;")
+    def walk(self, reader: ArchiveReader, base: Base | None) -> tuple[Plan, Report]:
+        """Walk the chains, from a base on if it is given and still holds; and what they tell."""
+        self._database.executescript("DELETE FROM known; DELETE FROM files; DELETE FROM accounts;")
         report = Report()
-        plan = Planner(reader, self._database, report).make()
-        files = PlannedFiles(self._database)
-        before_end = Window(None, asked.window.end_us)
+        self._database.execute("BEGIN")
+        try:
+            plan = Planner(reader, self._database, report).make(base)
+        except BaseOutdated:
+            self._database.execute("ROLLBACK")
+            return self.walk(reader, None)
+        if base is not None:
+            plan.base = report.checkpoint = base.key
+        self._database.execute("COMMIT")
+        return plan, report
 
-        def is_read(file: FileEntry) -> bool:
-            return is_mapped(builder, asked, file) and before_end.may_hold(file)
-
-        dealt = shares(tables_of(files.contents(), is_read), jobs)
-        count_the_unmapped(reader, files, builder, asked, report)
+    def keep(
+        self, fingerprint: str, plan: Plan, dealt: list[list[StreamTables]], report: Report
+    ) -> None:
+        """Keep the plan: from now on it is whole."""
         self._database.execute("BEGIN")
         self._put("plan", plan)
         self._put("shares", dealt)
         self._put("report", report.counts())
         self._put(_FINGERPRINT, fingerprint)
         self._database.execute("COMMIT")
+
+    @property
+    def files(self) -> PlannedFiles:
+        """The files of the plan."""
+        return PlannedFiles(self._database)
 
     def plan(self) -> Plan:
         """What the run reads."""

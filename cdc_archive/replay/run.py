@@ -15,20 +15,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdc_archive import __version__
+from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.reader.window import Window
 from cdc_archive.audit import mapping
 from cdc_archive.audit.build import Builder
+from cdc_archive.audit.context import NoContext
 from cdc_archive.audit.mapping import Mapping
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.decode.row_reader import Hints, RowReader
 from cdc_archive.history.fold import ReadRow
 from cdc_archive.replay import beside, job, outcome
 from cdc_archive.replay.asked import Asked
+from cdc_archive.replay.base import newest, of_key
 from cdc_archive.replay.beside import Beside
 from cdc_archive.replay.gather import Gathering
 from cdc_archive.replay.job import Job, Reading
-from cdc_archive.replay.plan import PlannedFiles
-from cdc_archive.replay.planning import Planning
+from cdc_archive.replay.plan import shares, tables_of
+from cdc_archive.replay.planning import Planning, count_the_unmapped, is_mapped
 from cdc_archive.replay.report import Report
 from cdc_archive.replay.workspace import Workspace, open_database
 from cdc_archive.sinks.sink import Sink
@@ -38,11 +42,14 @@ OpenReader = Callable[[], ArchiveReader]
 
 
 class Order(NamedTuple):
-    """What is to be done: the archive, the text of the mapping, and what is asked of it."""
+    """What is to be done: the archive, the text of the mapping, what is asked of it, and whether it
+    may begin with a checkpoint.
+    """
 
     open_reader: OpenReader
     rules: str
     asked: Asked
+    checkpoints: bool = True
 
     def mapping(self) -> Mapping:
         """The mapping, parsed."""
@@ -76,7 +83,7 @@ def replay(
         _plan(order, planning, jobs)
         _gather(order, workspace, planning)
         count = planning.jobs()
-        _run_jobs(order, workspace, count, jobs)
+        run_jobs(order, workspace, count, jobs)
         paths = [workspace.job(number) for number in range(count)]
         databases = [opened.enter_context(closing(open_database(path))) for path in paths]
         report = planning.report()
@@ -89,11 +96,23 @@ def replay(
 
 
 def _plan(order: Order, planning: Planning, jobs: int) -> None:
-    reader = order.open_reader()
-    identity = exact_json([__version__, reader.info.id, order.rules, order.asked])
+    reader, rules, asked = order.open_reader(), order.mapping(), order.asked
+    identity = exact_json([__version__, reader.info.id, order.rules, asked, order.checkpoints])
     fingerprint = hashlib.sha256(identity).hexdigest()
-    if not planning.is_of(fingerprint):
-        planning.make(fingerprint, reader, Builder(order.mapping()), order.asked, jobs)
+    if planning.is_of(fingerprint):
+        return
+    base = None
+    if order.checkpoints and asked.window.start_us is not None:
+        base = newest(reader, asked.window.start_us, reading_of(rules))
+    plan, report = planning.walk(reader, base)
+    builder, before_end = Builder(rules), Window(None, asked.window.end_us)
+
+    def is_read(file: FileEntry) -> bool:
+        return is_mapped(builder, asked, file) and before_end.may_hold(file)
+
+    dealt = shares(tables_of(planning.files.contents(), is_read), jobs)
+    count_the_unmapped(reader, planning.files, builder, asked, report)
+    planning.keep(fingerprint, plan, dealt, report)
 
 
 def _gather(order: Order, workspace: Workspace, planning: Planning) -> None:
@@ -102,29 +121,30 @@ def _gather(order: Order, workspace: Workspace, planning: Planning) -> None:
         database = opened.enter_context(closing(open_database(workspace.beside)))
         if beside.is_whole(database):
             return
-        planned = opened.enter_context(closing(open_database(workspace.plan)))
-        rules, files = order.mapping(), PlannedFiles(planned)
-        gathering = Gathering(
-            order.open_reader(), files, planning.plan(), rules, read_row(rules), database
-        )
+        rules, reader, plan = order.mapping(), order.open_reader(), planning.plan()
+        gathering = Gathering(reader, planning.files, plan, rules, read_row(rules), database)
+        base = None if plan.base is None else of_key(reader, plan.base)
         with beside.filling(database):
             gathering.testimonies(order.asked.window)
-            gathering.lookups(order.asked.window.end_us)
+            gathering.lookups(order.asked.window.end_us, base)
 
 
-def _run_jobs(order: Order, workspace: Workspace, count: int, processes: int) -> None:
+def run_jobs(
+    order: Order, workspace: Workspace, count: int, processes: int, *, cut: bool = False
+) -> None:
+    """Do all jobs of a plan, in this process or in others; `cut`: see `Reading`."""
     if processes == 1 or count == 1:
         for number in range(count):
-            run_job(order, workspace.folder, number)
+            run_job(order, workspace.folder, number, cut=cut)
         return
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, count), mp_context=spawned) as pool:
-        started = [pool.submit(run_job, order, workspace.folder, n) for n in range(count)]
-        for one in started:
+        jobs = [pool.submit(run_job, order, workspace.folder, n, cut=cut) for n in range(count)]
+        for one in jobs:
             one.result()
 
 
-def run_job(order: Order, folder: Path, number: int) -> None:
+def run_job(order: Order, folder: Path, number: int, *, cut: bool) -> None:
     """Do one job of a run, in whatever process: all that it needs lies in the run's folder."""
     workspace, rules = Workspace(folder), order.mapping()
     with ExitStack() as opened:
@@ -134,15 +154,22 @@ def run_job(order: Order, folder: Path, number: int) -> None:
 
         planned, own = opening(workspace.plan), opening(workspace.job(number))
         own.executescript(job.SCHEMA)
-        planning = Planning(planned)
-        until_us, restarts = order.asked.window.end_us, planning.plan().restarts
-        reading = Reading(planning.share(number), until_us, restarts)
-        builder = Builder(rules, Beside(opening(workspace.beside)))
-        reader, files = order.open_reader(), PlannedFiles(planned)
-        Job(reader, files, reading, own, builder, read_row(rules), order.asked).run()
+        planning, reader = Planning(planned), order.open_reader()
+        plan, until_us = planning.plan(), order.asked.window.end_us
+        base = None if plan.base is None else of_key(reader, plan.base)
+        reading = Reading(planning.share(number), until_us, plan.restarts, base, plan.numbers, cut)
+        context = NoContext() if cut else Beside(opening(workspace.beside))
+        builder = Builder(rules, context)
+        Job(reader, planning.files, reading, own, builder, read_row(rules), order.asked).run()
 
 
 def read_row(rules: Mapping) -> ReadRow:
     """Reads rows as a mapping says that they are to be read."""
     hints = [Hints(one.tables, one.columns) for one in rules.hints]
     return RowReader(hints, rules.unavailable_value).row
+
+
+def reading_of(rules: Mapping) -> str:
+    """How a mapping reads rows, as a sha256: versions that were read otherwise do not fit."""
+    hints = [one.model_dump() for one in rules.hints]
+    return hashlib.sha256(exact_json([hints, rules.unavailable_value])).hexdigest()

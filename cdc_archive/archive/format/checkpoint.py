@@ -30,16 +30,17 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class StreamState(msgspec.Struct, frozen=True):
-    """A topic partition: the last commit that was read, and how far its changes are in the state.
+    """A topic partition: how far its changes are in the state.
 
-    `at` is incarnation and offset of the last of them, None if there is none; `latest` and
+    `sequence` and `sha256` are those of the last commit that need not be read again, None if all
+    must be; `at` is incarnation and offset of the last of them, None if there is none; `latest` and
     `latest_time_us` are the highest place and time among them.
     """
 
     topic: str
     partition: Offset
-    sequence: Offset
-    sha256: Sha256
+    sequence: Offset | None
+    sha256: Sha256 | None
     connector: str | None
     at: tuple[int, int] | None
     latest: tuple[int, int, int]
