@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cdc_archive.audit.actor import ActorFound
 from cdc_archive.decode.images import Row
-from cdc_archive.history.position import identity
+from cdc_archive.history.position import identity, may_have_twins
 from cdc_archive.history.transition import Origin, Transition
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -39,6 +39,8 @@ def event_id(transition: Transition, kind: str) -> str:
     place = origin.hex() if origin else f"{record.topic}/{record.partition}/{record.offset}"
     if not origin and archived.incarnation:
         place += f"/{archived.incarnation}"
+    if origin and record.op != "t" and may_have_twins(transition.change):
+        place += f"/{record.offset}"
     text = "\0".join((place, record.table, transition.key or "", kind))
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     chars = []

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 
-class _Moment(click.ParamType):
+class _Moment(click.ParamType[datetime]):
     """A time with its zone."""
 
     name = "time"

@@ -25,7 +25,11 @@ _LONGEST_NAME: Final = 2048
 
 
 class StreamPoint(NamedTuple):
-    """`position` is the LSN (binlog: file number << 48 | position) in the stream of `connector`."""
+    """`position` is how far the stream of `connector` has come.
+
+    The LSN of the change, or of the last commit if that is higher (LSNs of transactions that
+    overlap go back); of a binlog, file number << 48 | position.
+    """
 
     connector: str
     position: int
@@ -59,11 +63,18 @@ def stream_point(source: JsonText | None) -> StreamPoint | None:
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     position = found.lsn if found.lsn is not None else binlog_position(found.file, found.pos)
+    if position is not None and found.sequence is not None:
+        position = max(position, _last_commit(found.sequence))
     if position is None or not 0 <= position < _LARGEST or len(found.name) > _LONGEST_NAME:
         return None
     snapshot = str(found.snapshot).lower() in _INITIAL
     begins = snapshot if found.sequence is None else found.sequence.startswith("[null")
     return StreamPoint(found.name, position, snapshot, begins)
+
+
+def _last_commit(sequence: str) -> int:
+    number = re.match(r'\["([0-9]{1,19})"', sequence)
+    return 0 if number is None else int(number[1])
 
 
 def binlog_position(file: str | None, pos: int | None) -> int | None:

@@ -141,3 +141,11 @@ def identity(change: Change) -> bytes | None:
     place = where._replace(snapshot=False)
     text = repr((place, record.table, record.op, record.key)).encode()
     return hashlib.blake2b(text + (record.after or b""), digest_size=12).digest()
+
+
+def may_have_twins(change: Change) -> bool:
+    """Whether another change may have the same identity: an equal row of the same statement, in a
+    table without a key, where nothing tells the place in the transaction.
+    """
+    where = change.position
+    return change.archived.record.key is None and where.total_order is None and where.row is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from cdc_archive.history.position import RUN, Change, SourcePosition, identity
+from cdc_archive.history.position import RUN, Change, SourcePosition, identity, may_have_twins
 
 Mark = tuple[int, int, int, int]
 """Commit, LSN, place in the transaction, row: rises from change to change in a stream."""
@@ -84,16 +84,16 @@ class Redeliveries:
         highest, run = self.highest.get(stream), _run(change)
         if highest is None or mark > highest:
             self.highest[stream] = mark
-        elif self._settled.holds(change, mark):
+        elif self._settled.holds(change, mark) or self._was_seen(change, identified, mark, run):
             return False
-        elif runs := self._seen.runs(stream, identified):
-            # Without key and place in its transaction, equal rows of a statement look the same:
-            # they come in one run of the connector, a redelivery in another.
-            twins = change.archived.record.key is None and change.position.total_order is None
-            if not (twins and mark == highest and run in runs):
-                return False
         self._seen.add(stream, identified, run)
         return True
+
+    def _was_seen(self, change: Change, identified: bytes, mark: Mark, run: bytes) -> bool:
+        runs = self._seen.runs(change.place.stream, identified)
+        # Twins come in one run of the connector, a redelivery in another.
+        twin = may_have_twins(change) and mark == self.highest[change.place.stream] and run in runs
+        return bool(runs) and not twin
 
 
 def _run(change: Change) -> bytes:

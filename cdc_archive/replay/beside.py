@@ -25,10 +25,11 @@ SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS testimony (
   connector BLOB, tx BLOB, source INTEGER, time_us INTEGER, place BLOB, value BLOB,
   topic TEXT, part INTEGER, offset INTEGER, incarnation INTEGER);
+CREATE TABLE IF NOT EXISTS looked (name TEXT, connector BLOB);
 CREATE TABLE IF NOT EXISTS lookup (
   name TEXT, key BLOB, connector BLOB, place BLOB, time_us INTEGER, row BLOB);
 """
-_TABLES: Final = ("testimony", "lookup", "names", "rows", "seen")
+_TABLES: Final = ("testimony", "looked", "lookup", "names", "rows", "seen")
 _INDEXES: Final = """
 CREATE INDEX IF NOT EXISTS testimony_of ON testimony (connector, tx, source);
 CREATE INDEX IF NOT EXISTS lookup_of ON lookup (name, key, connector, place);
@@ -58,12 +59,16 @@ def filling(database: sqlite3.Connection) -> Iterator[None]:
 class Beside:
     """See the port `Context`.
 
+    A row is looked up in the database of the change; in another one only if the change's has no
+    such table, and no more than one has.
+
     Args:
         database: filled, see `filling`.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
+        self._looked: dict[str, list[bytes]] = {}
 
     def testimony(self, source: int, change: Change) -> Sequence[Testimony]:
         """See the port."""
@@ -85,19 +90,35 @@ class Beside:
         """See the port."""
         if key is None:
             return None
-        wanted, own = exact_json(key), _connector(change)
-        found = self._database.execute(
-            "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector = ? AND place <= ?"
-            " ORDER BY place DESC LIMIT 1",
-            (name, wanted, own, change.place.packed()),
-        ).fetchone()
-        if found is None:
+        own, connectors = _connector(change), self._connectors(name)
+        if own in connectors:
             found = self._database.execute(
-                "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector <> ?"
-                " AND time_us <= ? ORDER BY time_us DESC, place DESC LIMIT 1",
-                (name, wanted, own, change.archived.record.event_time_us or 0),
+                "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector = ? AND place <= ?"
+                " ORDER BY place DESC LIMIT 1",
+                (name, exact_json(key), own, change.place.packed()),
             ).fetchone()
+        elif len(connectors) == 1:
+            found = self._database.execute(
+                "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector = ?"
+                " AND time_us <= ? ORDER BY time_us DESC, place DESC LIMIT 1",
+                (
+                    name,
+                    exact_json(key),
+                    *connectors,
+                    change.archived.record.event_time_us or 0,
+                ),
+            ).fetchone()
+        else:
+            found = None
         return None if found is None or found[0] is None else parsed(found[0])
+
+    def _connectors(self, name: str) -> list[bytes]:
+        """The connectors that have tables of a look-up."""
+        known = self._looked.get(name)
+        if known is None:
+            rows = self._database.execute("SELECT connector FROM looked WHERE name = ?", (name,))
+            known = self._looked[name] = [connector for (connector,) in rows]
+        return known
 
     def add_testimony(self, source: int, change: Change, value: Any) -> None:
         """Keep what a transaction says of its actor."""

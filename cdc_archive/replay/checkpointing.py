@@ -113,14 +113,17 @@ class _Keeping:
 
     def keep(self, databases: Sequence[sqlite3.Connection], reading: str) -> Made:
         """The parts, and then the manifest: it is there only when all of it is."""
-        reached: dict[int, Reached] = {}
-        connectors: list[ConnectorState] = []
+        known: dict[str, Progress] = {}
+        parts: dict[str, list[Part]] = {}
         for database in databases:
-            for connector, progress in sorted(Progress.load_all(database).items()):
-                reached |= progress.reached
-                parts = [*self._parts(database, connector)]
-                beside = progress._replace(reached={}, counts={})
-                connectors.append(ConnectorState(connector, beside.encode().decode(), parts))
+            for connector, progress in Progress.load_all(database).items():
+                known[connector] = progress.joined(known.get(connector, Progress()))
+                parts.setdefault(connector, []).extend(self._parts(database, connector))
+        reached = {stream: at for one in known.values() for stream, at in one.reached.items()}
+        connectors = [
+            ConnectorState(connector, progress.known().encode().decode(), parts[connector])
+            for connector, progress in sorted(known.items())
+        ]
         account = Report()
         streams = [self._stream(n, reached.get(n, Reached()), account) for n in self._numbers()]
         manifest = Checkpoint(

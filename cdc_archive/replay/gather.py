@@ -8,7 +8,7 @@ from typing import Any
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.window import Window
+from cdc_archive.archive.reader.window import Window, widened
 from cdc_archive.archive.reader.woven import NamedFile, weave
 from cdc_archive.audit.beside import Witnesses
 from cdc_archive.audit.mapping import Lookup
@@ -21,6 +21,7 @@ from cdc_archive.history.position import Change, Place, position
 from cdc_archive.replay.base import Base
 from cdc_archive.replay.beside import SAME_TRANSACTION_US, Beside, LookupStates
 from cdc_archive.replay.disk_states import DiskStates, text_bytes
+from cdc_archive.replay.job import LATE_US
 from cdc_archive.replay.plan import Plan, PlannedFiles, StreamTables, tables_of
 
 FileFilter = Callable[[FileEntry], bool]
@@ -60,7 +61,7 @@ class Gathering:
         A transaction's records carry its time, or nearly so: a day is added on both sides.
         """
         witnesses = Witnesses(self._rules)
-        around = _wider(window, SAME_TRANSACTION_US)
+        around = widened(window, SAME_TRANSACTION_US)
         beside = Beside(self._database)
 
         def wanted(file: FileEntry) -> bool:
@@ -98,7 +99,12 @@ class Gathering:
         states: dict[str, LookupStates] = {}
         if base is not None:
             for connector in base.connectors():
-                states[connector] = self._known(name, lookup, connector, base)
+                tables = {one for one in base.tables(connector) if fits_any(one, lookup.tables)}
+                if tables:
+                    states[connector] = self._states(name, lookup, connector)
+                    states[connector].at = (text_bytes(connector), b"", 0)
+                    for known in base.rows(connector, tables):
+                        states[connector].put(*known)
         for connector, streams in sorted(self._streams(lookup, until_us, base).items()):
             if connector not in states:
                 states[connector] = self._states(name, lookup, connector)
@@ -107,7 +113,7 @@ class Gathering:
     def _streams(
         self, lookup: Lookup, until_us: int | None, base: Base | None
     ) -> dict[str, list[ChangeStream]]:
-        before_end = Window(None, until_us)
+        before_end = widened(Window(None, until_us), LATE_US)
         reached = {} if base is None else base.reached()
 
         def wanted(file: FileEntry) -> bool:
@@ -117,24 +123,14 @@ class Gathering:
         connectors: dict[str, list[ChangeStream]] = {}
         for planned in tables_of(self._files.contents(), wanted):
             start = reached.get(self._plan.partition(planned.stream), Reached())
-            records = (
-                one
-                for one in self._records(planned, wanted)
-                if until_us is None or before_end.holds(one.record.event_time_us)
-            )
+            records = self._records(planned, wanted)
             stream = ChangeStream(planned.stream, records, self._plan.restarts, start)
             connectors.setdefault(stream.connector() or "", []).append(stream)
         return connectors
 
-    def _known(self, name: str, lookup: Lookup, connector: str, base: Base) -> LookupStates:
-        states = self._states(name, lookup, connector)
-        states.at = (text_bytes(connector), b"", 0)
-        tables = {one for one in base.tables(connector) if fits_any(one, lookup.tables)}
-        for known in base.rows(connector, tables):
-            states.put(*known)
-        return states
-
     def _states(self, name: str, lookup: Lookup, connector: str) -> LookupStates:
+        row = (name, text_bytes(connector))
+        self._database.execute("INSERT INTO looked VALUES (?, ?)", row)
         rows = DiskStates(self._database, f"{name}\0{connector}")
         return LookupStates(self._database, rows, name, lookup.by)
 
@@ -159,8 +155,3 @@ class Gathering:
 def _change(archived: ArchivedRecord, stream: int) -> Change:
     place = Place(0, 0, 0, stream, archived.incarnation, archived.record.offset)
     return Change(archived, position(archived.record), place)
-
-
-def _wider(window: Window, by_us: int) -> Window:
-    start = None if window.start_us is None else window.start_us - by_us
-    return Window(start, None if window.end_us is None else window.end_us + by_us)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.window import Window
-from cdc_archive.archive.reader.woven import weave
+from cdc_archive.archive.reader.window import Window, widened
+from cdc_archive.archive.reader.woven import NamedFile, weave
 from cdc_archive.audit.build import Builder
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.history.fold import Fold, ReadRow
 from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
+from cdc_archive.history.position import Change
 from cdc_archive.history.redelivery import Redeliveries, Settled
 from cdc_archive.replay import disk_states
 from cdc_archive.replay.asked import Asked
@@ -32,6 +32,8 @@ from cdc_archive.replay.telling import Telling, Told
 
 COMMIT_EVERY: Final = 50_000
 """How many changes lie between two commits of a job's progress."""
+LATE_US: Final = 3_600_000_000
+"""How far a clock may have stepped back: what lies so much after the end of a window is read."""
 
 SCHEMA: Final = f"""
 {disk_states.SCHEMA}
@@ -45,8 +47,8 @@ CREATE TABLE IF NOT EXISTS progress (connector BLOB PRIMARY KEY, value BLOB);
 class Reading(NamedTuple):
     """What a job reads.
 
-    `streams` with the tables in them; `until_us`: event time before which a change must lie;
-    `cut`: read each stream only up to its first change that does not, as a checkpoint must;
+    `streams` with the tables in them; `until_us`: event time before which a change must lie to be
+    wanted; `cut`: stop at the first change of a connector that does not, as a checkpoint must;
     `restarts`: see `ChangeStream`; `base`: what is known of before, with `numbers` of its streams.
     """
 
@@ -131,23 +133,24 @@ class Job:
             yield ChangeStream(stream.stream, records, self._reading.restarts, start)
 
     def _records(self, stream: StreamTables, start: Reached) -> Iterator[ArchivedRecord]:
-        before_end = Window(None, self._reading.until_us)
         tables = frozenset(stream.tables)
-        files = self._files.of(
-            stream.stream,
-            lambda named: (
+        # Clocks step back: a change of after the end may come before one of before it.
+        before_end = widened(Window(None, self._reading.until_us), LATE_US)
+
+        def is_read(named: NamedFile) -> bool:
+            return (
                 named.file.table in tables
                 and not ROWS.isdisjoint(named.file.counts)
                 and not start.passed(named.incarnation, named.file.last_offset)
-                and before_end.may_hold(named.file)
-            ),
-        )
-        records = weave(files, self._reader.named)
-        if self._reading.until_us is None:
-            return records
-        if self._reading.cut:
-            return takewhile(lambda one: before_end.holds(one.record.event_time_us), records)
-        return (one for one in records if before_end.holds(one.record.event_time_us))
+                and (self._reading.cut or before_end.may_hold(named.file))
+            )
+
+        return weave(self._files.of(stream.stream, is_read), self._reader.named)
+
+    def _is_over(self, change: Change) -> bool:
+        """Whether a reading that is cut ends before this change."""
+        until_us, time_us = self._reading.until_us, change.archived.record.event_time_us
+        return self._reading.cut and until_us is not None and (time_us or 0) >= until_us
 
     def _tell(self, connector: str, streams: list[ChangeStream], before: Progress) -> None:
         states, seen = DiskStates(self._database, connector), DiskSeen(self._database)
@@ -172,6 +175,8 @@ class Job:
             self._database.execute("BEGIN")
 
         for number, change in enumerate(in_commit_order(streams), 1):
+            if self._is_over(change):
+                break
             if number % COMMIT_EVERY == 0 and telling.between_transactions:
                 save(done=False)  # a stream knows of a change that it was passed when asked again
             told += telling.take(change)

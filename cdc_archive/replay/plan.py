@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -187,11 +187,21 @@ class PlannedFiles:
             yield stream, _decode_file(data)
 
 
-def shares(streams: Sequence[StreamTables], jobs: int) -> list[list[StreamTables]]:
-    """Streams dealt out to jobs: those that share a table stay together, for rows move between them
-    and a TRUNCATE ends them all; the largest first, each to the job that has least.
+def shares(
+    streams: Sequence[StreamTables],
+    jobs: int,
+    joins: Callable[[str], Iterable[object]] = lambda _: (),
+) -> list[list[StreamTables]]:
+    """Streams dealt out to jobs, the largest first, each to the job that has least.
+
+    Those that share a table stay together, for rows move between them and a TRUNCATE ends them all.
+
+    Args:
+        streams: what is read.
+        jobs: how many jobs at most.
+        joins: for a table, what it must not be parted from: tables that have one of them in common.
     """
-    together = sorted(_together(streams), key=lambda one: (-_records(one), one[0].stream))
+    together = sorted(_together(streams, joins), key=lambda one: (-_records(one), one[0].stream))
     loads: list[list[StreamTables]] = [[] for _ in range(max(1, min(jobs, len(together))))]
     for group in together:
         min(loads, key=_records).extend(group)
@@ -202,14 +212,17 @@ def _records(streams: Sequence[StreamTables]) -> int:
     return sum(one.records for one in streams)
 
 
-def _together(streams: Sequence[StreamTables]) -> list[list[StreamTables]]:
-    group_of: dict[str, list[StreamTables]] = {}
+def _together(
+    streams: Sequence[StreamTables], joins: Callable[[str], Iterable[object]]
+) -> list[list[StreamTables]]:
+    group_of: dict[object, list[StreamTables]] = {}
     for stream in streams:
         joined = [stream]
-        for group in {id(g): g for t in stream.tables if (g := group_of.get(t))}.values():
+        bonds = {*stream.tables, *(bond for table in stream.tables for bond in joins(table))}
+        for group in {id(g): g for bond in bonds if (g := group_of.get(bond))}.values():
             joined += group
-        for table in {table for one in joined for table in one.tables}:
-            group_of[table] = joined
+            bonds |= {bond for bond, other in group_of.items() if other is group}
+        group_of |= dict.fromkeys(bonds, joined)
     return [*{id(group): group for group in group_of.values()}.values()]
 
 

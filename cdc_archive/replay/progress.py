@@ -24,6 +24,19 @@ class Progress(NamedTuple):
     counts: Mapping[str, Any] = {}
     done: bool = False
 
+    def joined(self, other: Progress) -> Progress:
+        """This and that of another job: of other streams and tables."""
+        joined = fold.Progress(
+            {**self.fold.shows_before, **other.fold.shows_before},
+            self.fold.moved + other.fold.moved,
+        )
+        reached = {**self.reached, **other.reached}
+        return Progress(reached, joined, {**self.highest, **other.highest})
+
+    def known(self) -> Progress:
+        """What it knows of the streams, without how far it has come."""
+        return Progress(fold=self.fold, highest=self.highest)
+
     def save(self, database: sqlite3.Connection, connector: str) -> None:
         """Write it beside what it belongs to, in the same transaction."""
         database.execute(

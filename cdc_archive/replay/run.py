@@ -17,7 +17,7 @@ from typing import NamedTuple
 from cdc_archive import __version__
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.window import Window
+from cdc_archive.archive.reader.window import Window, widened
 from cdc_archive.audit import mapping
 from cdc_archive.audit.build import Builder
 from cdc_archive.audit.context import NoContext
@@ -30,7 +30,7 @@ from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.base import newest, of_key
 from cdc_archive.replay.beside import Beside
 from cdc_archive.replay.gather import Gathering
-from cdc_archive.replay.job import Job, Reading
+from cdc_archive.replay.job import LATE_US, Job, Reading
 from cdc_archive.replay.plan import shares, tables_of
 from cdc_archive.replay.planning import Planning, count_the_unmapped, is_mapped
 from cdc_archive.replay.report import Report
@@ -105,12 +105,15 @@ def _plan(order: Order, planning: Planning, jobs: int) -> None:
     if order.checkpoints and asked.window.start_us is not None:
         base = newest(reader, asked.window.start_us, reading_of(rules))
     plan, report = planning.walk(reader, base)
-    builder, before_end = Builder(rules), Window(None, asked.window.end_us)
+    builder, before_end = Builder(rules), widened(Window(None, asked.window.end_us), LATE_US)
 
     def is_read(file: FileEntry) -> bool:
         return is_mapped(builder, asked, file) and before_end.may_hold(file)
 
-    dealt = shares(tables_of(planning.files.contents(), is_read), jobs)
+    def grouped(table: str) -> list[int]:
+        return [id(rule) for rule in builder.rules_for(table) if rule.group is not None]
+
+    dealt = shares(tables_of(planning.files.contents(), is_read), jobs, grouped)
     count_the_unmapped(reader, planning.files, builder, asked, report)
     planning.keep(fingerprint, plan, dealt, report)
 

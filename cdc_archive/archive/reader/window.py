@@ -45,3 +45,9 @@ class Window(NamedTuple):
             (self.end_us is not None and low >= self.end_us)
             or (self.start_us is not None and high < self.start_us)
         )
+
+
+def widened(window: Window, by_us: int) -> Window:
+    """The window with so many microseconds more on both sides."""
+    start = None if window.start_us is None else window.start_us - by_us
+    return Window(start, None if window.end_us is None else window.end_us + by_us)
