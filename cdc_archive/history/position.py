@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
+import msgspec
+
+from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord, JsonText
 from cdc_archive.decode.images import Row, parsed, row
 from cdc_archive.decode.stream import binlog_position
 
@@ -18,6 +22,8 @@ RUN: Final = "__debezium.context.runId"
 """Header that differs from one run of a connector to the next."""
 
 _LARGEST: Final = 1 << 127
+_FIRST: Final = re.compile(r'\["([0-9]{1,19})"')
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 
 class SourcePosition(NamedTuple):
@@ -36,30 +42,58 @@ class SourcePosition(NamedTuple):
     row: int | None
 
 
+class _Source(msgspec.Struct, rename={"tx_id": "txId"}):
+    name: Any = None
+    snapshot: Any = None
+    sequence: Any = None
+    lsn: Any = None
+    tx_id: Any = None
+    file: Any = None
+    pos: Any = None
+    row: Any = None
+
+
+class _Transaction(msgspec.Struct):
+    id: Any = None
+    total_order: Any = None
+
+
+_source: Final = msgspec.json.Decoder(_Source).decode
+_transaction: Final = msgspec.json.Decoder(_Transaction).decode
+
+
 def position(record: ChangeRecord) -> SourcePosition:
     """Read the position out of an envelope, or out of a flattened row's added fields."""
-    source = row(record.source) or {}
     if record.source is None and record.transaction is None:
         return _flattened(record)
-    block = row(record.transaction) or {}
-    sequence = source.get("sequence")
-    transaction = block.get("id")
+    source = _block(record.source, _source, _Source)
+    block = _block(record.transaction, _transaction, _Transaction)
     return SourcePosition(
-        source.get("name"),
-        source.get("snapshot") not in (None, "false", False),
-        _last_commit(sequence) if sequence else _binlog(source.get("file"), source.get("pos")),
-        _number(source.get("lsn")),
-        str(transaction).split(":")[0] if transaction else _text(source.get("txId")),
-        _number(block.get("total_order")),
-        _number(source.get("row")),
+        source.name if isinstance(source.name, str) else None,
+        source.snapshot not in (None, "false", False),
+        _last_commit(source.sequence) if source.sequence else _binlog(source.file, source.pos),
+        _number(source.lsn),
+        str(block.id).split(":")[0] if block.id else _text(source.tx_id),
+        _number(block.total_order),
+        _number(source.row),
     )
+
+
+def _block(text: JsonText | None, decode: Callable[[bytes], _T], kind: Callable[..., _T]) -> _T:
+    if text is None:
+        return kind()
+    try:
+        return decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        members = row(text) or {}
+        return kind(*map(members.get, kind().__struct_encode_fields__))
 
 
 def _flattened(record: ChangeRecord) -> SourcePosition:
     fields: Row = row(record.after or record.before) or {}
     transaction = fields.get("__transaction_id") or fields.get("__source_txId")
     return SourcePosition(
-        fields.get("__name"),
+        name if isinstance(name := fields.get("__name"), str) else None,
         record.op == "r",
         None,
         _number(fields.get("__lsn")),
@@ -74,6 +108,8 @@ def _binlog(file: object, offset: object) -> int | None:
 
 
 def _last_commit(sequence: Any) -> int | None:
+    if isinstance(sequence, str) and (plain := _FIRST.match(sequence)):
+        return int(plain[1])
     try:
         first = parsed(sequence)[0]
         return None if first is None else _number(int(first))
