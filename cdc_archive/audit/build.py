@@ -17,6 +17,7 @@ from cdc_archive.decode.images import Row
 from cdc_archive.history.transition import KEY_ONLY, UNKNOWN, Transition
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_AN: Final = {"create": "a create", "update": "an update", "delete": "a delete"}
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class _Judged:
     def _refused(self, rule: Rule) -> Unproven | No | None:
         transition, changed = self._transition, self._changed
         if rule.on != transition.op:
-            return No(f"on is {rule.on}, this is a {transition.op}")
+            return No(f"on is {rule.on}, this is {_AN[transition.op]}")
         depends = rule.needs or (transition.op == "update" and rule.is_conditional)
         if depends and transition.before_proof in (UNKNOWN, KEY_ONLY):
             return Unproven(rule.type, "the row's version before this change is not in the archive")
