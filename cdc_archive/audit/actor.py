@@ -6,6 +6,7 @@ The sources of the mapping are asked in their order; the first that names an act
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from cdc_archive.audit.content import UNREADABLE
@@ -31,6 +32,10 @@ AMBIGUOUS: Final = "ambiguous"
 
 _WEIGHT: Final = (MISSING, STALE, INVALID, AMBIGUOUS)
 """Why there is no actor: of several reasons the last one here gives the status."""
+
+
+_SHORT: Final = 4096
+"""Longer texts are not kept."""
 
 
 class Look(NamedTuple):
@@ -105,26 +110,32 @@ def decided(looked: list[Look]) -> ActorFound:
 
 
 class _Shape:
-    """Turns what stood in a source into an actor."""
+    """Turns what stood in a source into an actor. Texts come again and again: they are kept."""
 
     def __init__(self, source: ActorSource, rules: ActorRules) -> None:
         self._template = source.template or rules.template
         self._plain = source.plain or rules.plain
+        self._known = lru_cache(maxsize=4096)(self._shaped)
 
     def of(self, place: str, value: Any, status: str, origin: Origin | None = None) -> Look:
         if value is None:
             return Look(place, None, MISSING, f"{place}: null or not there", origin)
+        short = isinstance(value, str) and len(value) <= _SHORT
+        actor, fault = self._known(value) if short else self._shaped(value)
+        if actor is None:
+            return Look(place, None, INVALID, f"{place} {fault}", origin)
+        return Look(place, actor, status, "", origin)
+
+    def _shaped(self, value: Any) -> tuple[Row | None, str]:
         found = _json_object(value)
         template = self._template if isinstance(found, dict) else self._plain
         try:
             actor = None if template is None else pruned(template.of(found))
         except MISFITS as error:  # its text may hold the whole value, and reasons are counted
-            kind = type(error).__name__
-            return Look(place, None, INVALID, f"{place} does not fit the mapping: {kind}", origin)
+            return None, f"does not fit the mapping: {type(error).__name__}"
         if not _is_actor(actor):
-            told = f"{place} does not hold a session or an api_key"
-            return Look(place, None, INVALID, told, origin)
-        return Look(place, actor, status, "", origin)
+            return None, "does not hold a session or an api_key"
+        return actor, ""
 
 
 def _is_actor(found: Any) -> bool:

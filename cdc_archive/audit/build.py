@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from cdc_archive.audit import evidence
 from cdc_archive.audit.actor import AMBIGUOUS, ActorFound, Actors, Look, pruned
 from cdc_archive.audit.context import Context, NoContext
+from cdc_archive.audit.evaluation import is_false
 from cdc_archive.audit.expression import MISFITS
 from cdc_archive.audit.functions import NOTHING_BESIDE, Functions
 from cdc_archive.audit.mapping import Mapping, Rule
@@ -172,7 +173,7 @@ class _Judged:
         for names in (rule.changed, [name for one in rule.changes for name in one.columns]):
             if names and changed.isdisjoint(names):
                 return self._unchanged(rule, names)
-        if rule.when is not None and not _true(rule.when.of(self._values, self._functions)):
+        if rule.when is not None and is_false(rule.when.of(self._values, self._functions)):
             return No("when is not true")
         return None
 
@@ -278,11 +279,6 @@ def _actor_of(parts: Sequence[Part]) -> ActorFound:
     if any(found.actor != known[0].actor for found in known):
         return ActorFound(None, AMBIGUOUS, "the rows of the transaction name different actors")
     return known[0] if known else parts[0].actor
-
-
-def _true(value: Any) -> bool:
-    """JMESPath's idea of truth: false, null and empty values are not true, zero is."""
-    return not (value is None or value is False or value in ("", [], {}))
 
 
 def _verdict(number: int, rule: Rule, made: AuditEvent | Unproven | Part | No) -> Verdict:

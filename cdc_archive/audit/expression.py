@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import jmespath
 
+from cdc_archive.audit.evaluation import evaluation
 from cdc_archive.audit.functions import NOTHING_BESIDE, Functions, arities
 
 Path = tuple[str, ...]
@@ -45,10 +46,11 @@ class Expression:
         if not isinstance(text, str):
             raise ValueError("not a JMESPath expression: it must be a text")  # noqa: TRY004
         try:
-            self._tree = jmespath.compile(text).parsed
-            _check(self._tree)
+            tree = jmespath.compile(text).parsed
+            _check(tree)
             found: list[Path] = []
-            _paths(self._tree, _ROOT, found)
+            _paths(tree, _ROOT, found)
+            self._evaluate = evaluation(tree)
         except RecursionError:
             raise ValueError("not a JMESPath expression: nested too deep") from None
         except (jmespath.exceptions.JMESPathError, TypeError, AttributeError) as error:
@@ -56,7 +58,7 @@ class Expression:
         self.text = text
         self.paths = frozenset(found)
         self.names = frozenset(path[0] for path in found) - {_ELEMENT}
-        self.lookups = frozenset(_lookups(self._tree))
+        self.lookups = frozenset(_lookups(tree))
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -67,7 +69,7 @@ class Expression:
         Raises:
             MISFITS: the values are not of the shape that it expects.
         """
-        return functions.visit(self._tree, values)
+        return self._evaluate(values, functions)
 
     def columns(self, *of: str) -> set[str]:
         """The columns that it reads of these names: `columns("row")` of `row.id` is {"id"}."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from typing import Any
 
+import jmespath
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.memory_context import MemoryContext
 from support.transitions import transition
 
@@ -104,3 +108,58 @@ def test_a_difference_of_what_is_no_list_is_a_misfit(other: Any) -> None:
     """It is counted as not proven, not taken for nothing."""
     with pytest.raises(MISFITS):
         value("minus(row.a, row.b)", {"a": [1], "b": other})
+
+
+names = st.sampled_from(["a", "b", "c"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "a", "b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def longer(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """An expression around others."""
+    two = st.tuples(inner, inner)
+    return st.one_of(
+        st.tuples(inner, names).map(lambda t: f"({t[0]}).{t[1]}"),
+        two.map(lambda t: f"({t[0]}) | ({t[1]})"),
+        two.map(lambda t: f"({t[0]} || {t[1]})"),
+        two.map(lambda t: f"({t[0]} && {t[1]})"),
+        st.tuples(inner, st.sampled_from(["==", "!=", "<", ">="]), inner).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        ),
+        inner.map(lambda one: f"(`1` && !({one}))"),
+        two.map(lambda t: f"{{a: {t[0]}, b: {t[1]}}}"),
+        two.map(lambda t: f"[{t[0]}, {t[1]}]"),
+        st.tuples(inner, st.sampled_from(["[*]", "[]", "[0]", "[-2]", "[::-1]", ".*"])).map(
+            lambda t: f"({t[0]}){t[1]}"
+        ),
+        two.map(lambda t: f"({t[0]})[?{t[1]}]"),
+        two.map(lambda t: f"({t[0]})[*].[{t[1]}]"),
+        inner.map(lambda one: f"type({one})"),
+        two.map(lambda t: f"not_null({t[0]}, {t[1]})"),
+        two.map(lambda t: f"sort_by({t[0]}, &({t[1]}))"),
+        two.map(lambda t: f"map(&({t[0]}), {t[1]})"),
+        inner.map(lambda one: f"length({one})"),
+    )
+
+
+expressions = st.recursive(
+    names | st.sampled_from(["@", "`0`", "`1`", "`null`", "''", "'a'", "a.b.c", "`[]`"]),
+    longer,
+    max_leaves=8,
+)
+
+
+@given(expressions, values)
+def test_an_expression_means_what_it_means_to_jmespath(text: str, value: Any) -> None:
+    """The same value, or a misfit in both."""
+    try:
+        expected = jmespath.search(text, value)
+    except MISFITS as error:
+        with pytest.raises(type(error)):
+            Expression(text).of(value)
+        return
+    found = Expression(text).of(value)
+    assert json.dumps(found) == json.dumps(expected)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.decoder import Decoder
-from cdc_archive.history.position import Change, position
+from cdc_archive.history.position import Change, Place, position
 from cdc_archive.history.transition import (
     EXACT,
     NOT_APPLICABLE,
@@ -21,6 +21,7 @@ from cdc_archive.source.message import Message
 from support.build import HOUR_16_MS, message
 
 _OPS = {"create": "c", "update": "u", "delete": "d"}
+PLACE = Place(0, 0, 0, 0, 0, 0)
 _decode = Decoder().decode
 
 
@@ -84,5 +85,5 @@ def transition(
         proof or usual,
         changed_columns(before, after) if op == "update" else None,
         frozenset(),
-        Change(record, position(record.record)),
+        Change(record, position(record.record), PLACE),
     )
