@@ -177,7 +177,7 @@ class _Judged:
             return No("when is not true")
         return None
 
-    def _unchanged(self, rule: Rule, names: list[str]) -> Unproven | No:
+    def _unchanged(self, rule: Rule, names: Sequence[str]) -> Unproven | No:
         doubtful = sorted(self._transition.doubtful.intersection(names))
         if doubtful:
             told = ", ".join(doubtful)

@@ -225,6 +225,19 @@ def test_each_source_may_have_its_own_template() -> None:
     assert event.event["actor"] == {"type": "api_key", "api_key": {"id": "ann"}}
 
 
+def test_a_template_may_look_up_what_the_column_does_not_hold() -> None:
+    """A user's e-mail, as it was then."""
+    plain = "{type: 'session', session: {user: {id: @, email: lookup('users', @).email}}}"
+    text = HEAD.replace(PLAIN, plain) + "[[actor.source]]\n" + COLUMNS + RULES
+    given = mapping.parse(text + "[lookup.users]\ntables = ['user']\nby = 'id'\n", "m.toml")
+    step = transition("create", None, ROW)
+    for email in ("old@x", "new@x"):
+        context = MemoryContext(given, rows={"users": {"ann": {"email": email}}})
+        (event,) = Builder(given, context).build(step)
+        user = event.event["actor"]["session"]["user"]  # type: ignore[union-attr]
+        assert user == {"id": "ann", "email": email}
+
+
 def test_every_field_that_the_incident_lost_comes_back_from_a_recorded_message() -> None:
     """Addresses, agent, fingerprints, place; numbers as text."""
     given = rules('message = ["actor"]\n')

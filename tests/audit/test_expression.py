@@ -63,6 +63,27 @@ def test_the_columns_that_an_expression_reads_are_known(text: str, columns: set[
     assert Expression(text).columns("row", "before") == columns
 
 
+@pytest.mark.parametrize(
+    ("text", "missing", "spare"),
+    [
+        ("row.a && row.x", ["x"], []),
+        ("row.a || row.x", [], ["x"]),
+        ("row.x || row.y || row.a", [], ["x", "y"]),
+        ("row.x || row.y", ["x", "y"], []),
+        ("row.x || 'none'", ["x"], []),
+        ("(row.a && !(before.a)) || (row.x && !(before.x))", [], ["x"]),
+        ("{a: row.a, x: row.x}", ["x"], []),
+        ("row.x && (row.a || row.x)", [], ["x"]),
+        ("key.x", [], []),
+    ],
+)
+def test_a_missing_column_is_told_from_an_alternative(
+    text: str, missing: list[str], spare: list[str]
+) -> None:
+    """Beside one that is there."""
+    assert Expression(text).missing({"a", "b"}, "row", "before") == (missing, spare)
+
+
 def test_many_alternatives_are_looked_through_in_time() -> None:
     """Each step could stand at twice as many places as the one before."""
     text = " | ".join(["(a || b)"] * 200)

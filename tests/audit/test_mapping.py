@@ -24,6 +24,11 @@ RULE = '[[rule]]\ntype = "x.updated"\ntables = ["t"]\non = "update"\nid = "row.i
 GOOD = f'name = "mine"\n{ACTOR}{RULE}'
 LOOKING_GROUP = "group = 'transaction'\nitem = 'row'\npayload = \"{a: lookup('p', row.id)}\""
 
+LOOKING_SOURCE = (
+    GOOD.replace(SOURCE, "[[actor.source]]\nmessage = ['m']\nvalue = \"lookup('p', id)\"\n")
+    + "[lookup.p]\ntables = ['p']\nby = 'id'"
+)
+
 
 def source(keys: str) -> str:
     """A mapping with another source."""
@@ -66,9 +71,16 @@ def source(keys: str) -> str:
         (source('row = ["a"]'), "actor.source 1: value is missing: which part of the row?"),
         (source('row = ["a"]\nvalue = "rows.x"'), "value: rows is unknown; did you mean row?"),
         (source('headers = ["a"]'), "actor.source 1.headers is unknown; did you mean header?"),
+        (
+            LOOKING_SOURCE,
+            "actor.source 1: value: a look-up belongs into template or plain",
+        ),
         (GOOD + "[lookup.p]\ntables = ['p']", "lookup.p.by is missing"),
         (GOOD + "[lookup.p]\ntable = 'p'", "lookup.p.table is unknown; did you mean tables?"),
-        (GOOD + "[[types]]\ntables = ['p']\ncolumns = { a = 'datum' }", "types 1.columns.a: "),
+        (
+            GOOD + "[[types]]\ntables = ['p']\ncolumns = { a = 'datum' }",
+            "types 1.columns.a: 'datum' is no",
+        ),
         (GOOD + "[[type]]\ntables = ['p']", "type is unknown; did you mean types?"),
         ('unavailable_value = "hex:0"\n' + GOOD, "unavailable_value: "),
     ],
