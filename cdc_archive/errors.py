@@ -57,6 +57,12 @@ class MappingInvalid(Stop):
     exit_code = 4
 
 
+class MappingUnfit(Stop):
+    """An audit mapping names what the archive does not have."""
+
+    exit_code = 21
+
+
 # --- source ------------------------------------------------------------------------------------
 
 

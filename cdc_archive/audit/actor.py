@@ -5,14 +5,15 @@ The sources of the mapping are asked in their order; the first that names an act
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from cdc_archive.audit.actor_rules import ActorRules, ActorSource
 from cdc_archive.audit.content import UNREADABLE
-from cdc_archive.audit.context import Context
+from cdc_archive.audit.context import Context, Testimony
 from cdc_archive.audit.expression import MISFITS
-from cdc_archive.audit.functions import Functions
-from cdc_archive.audit.mapping import ActorRules, ActorSource
+from cdc_archive.audit.functions import NOTHING_BESIDE, Functions
 from cdc_archive.decode.images import Row, is_unavailable, key_value, parsed
 from cdc_archive.history.transition import Origin, Transition
 
@@ -31,6 +32,10 @@ AMBIGUOUS: Final = "ambiguous"
 
 _WEIGHT: Final = (MISSING, STALE, INVALID, AMBIGUOUS)
 """Why there is no actor: of several reasons the last one here gives the status."""
+
+
+_SHORT: Final = 4096
+"""Longer texts are not kept."""
 
 
 class Look(NamedTuple):
@@ -85,9 +90,10 @@ class Actors:
             if source.columns is not None:
                 look = _columns(transition, values, source, shape, functions)
             elif source.header is not None:
-                look = _header(transition, source, shape)
+                look = _header(transition, source, shape, functions)
             else:
-                look = _testimony(transition, number, source, shape, self._context)
+                told = self._context.testimony(number, transition.change)
+                look = _testimony(transition, told, source, shape, functions)
             yield look
             if look.actor is not None or look.status == AMBIGUOUS:
                 return
@@ -105,26 +111,43 @@ def decided(looked: list[Look]) -> ActorFound:
 
 
 class _Shape:
-    """Turns what stood in a source into an actor."""
+    """Turns what stood in a source into an actor. Texts come again and again: they are kept."""
 
     def __init__(self, source: ActorSource, rules: ActorRules) -> None:
         self._template = source.template or rules.template
         self._plain = source.plain or rules.plain
+        looking = [one for one in (self._template, self._plain) if one is not None and one.lookups]
+        self._longest = 0 if looking else _SHORT
+        self._known = lru_cache(maxsize=4096)(self._shaped)
 
-    def of(self, place: str, value: Any, status: str, origin: Origin | None = None) -> Look:
+    def of(
+        self,
+        place: str,
+        value: Any,
+        status: str,
+        functions: Functions,
+        origin: Origin | None = None,
+    ) -> Look:
         if value is None:
             return Look(place, None, MISSING, f"{place}: null or not there", origin)
+        if isinstance(value, str) and len(value) <= self._longest:
+            actor, fault = self._known(value)
+        else:
+            actor, fault = self._shaped(value, functions)
+        if actor is None:
+            return Look(place, None, INVALID, f"{place} {fault}", origin)
+        return Look(place, actor, status, "", origin)
+
+    def _shaped(self, value: Any, functions: Functions = NOTHING_BESIDE) -> tuple[Row | None, str]:
         found = _json_object(value)
         template = self._template if isinstance(found, dict) else self._plain
         try:
-            actor = None if template is None else pruned(template.of(found))
+            actor = None if template is None else pruned(template.of(found, functions))
         except MISFITS as error:  # its text may hold the whole value, and reasons are counted
-            kind = type(error).__name__
-            return Look(place, None, INVALID, f"{place} does not fit the mapping: {kind}", origin)
+            return None, f"does not fit the mapping: {type(error).__name__}"
         if not _is_actor(actor):
-            told = f"{place} does not hold a session or an api_key"
-            return Look(place, None, INVALID, told, origin)
-        return Look(place, actor, status, "", origin)
+            return None, "does not hold a session or an api_key"
+        return actor, ""
 
 
 def _is_actor(found: Any) -> bool:
@@ -141,7 +164,7 @@ def _tells_anything(value: Any) -> bool:
 def _columns(
     transition: Transition, values: Row, source: ActorSource, shape: _Shape, functions: Functions
 ) -> Look:
-    columns: list[str] = getattr(source.columns, transition.op)
+    columns: Sequence[str] = getattr(source.columns, transition.op)
     if not columns:
         told = f"the mapping names no actor column for a {transition.op}"
         return Look("no column", None, MISSING, told)
@@ -158,7 +181,7 @@ def _columns(
             status = UNVERIFIED
         if source.value is not None:
             return _split(columns, values, source, shape, status, functions)
-        return shape.of(f"column {column}", value, status)
+        return shape.of(f"column {column}", value, status, functions)
     if stale is not None:
         return Look(f"column {stale}", None, STALE, f"{stale} was not touched by this change")
     names = ", ".join(columns)
@@ -166,7 +189,7 @@ def _columns(
 
 
 def _split(
-    columns: list[str],
+    columns: Sequence[str],
     values: Row,
     source: ActorSource,
     shape: _Shape,
@@ -180,7 +203,7 @@ def _split(
         value = source.value.of(values, functions)
     except MISFITS:
         value = UNREADABLE
-    return shape.of(place, value, status)
+    return shape.of(place, value, status, functions)
 
 
 def _status(transition: Transition, column: str) -> str:
@@ -193,7 +216,9 @@ def _status(transition: Transition, column: str) -> str:
     return EXACT if column in transition.changed else STALE
 
 
-def _header(transition: Transition, source: ActorSource, shape: _Shape) -> Look:
+def _header(
+    transition: Transition, source: ActorSource, shape: _Shape, functions: Functions
+) -> Look:
     wanted = source.header or []
     headers = dict(reversed(transition.change.archived.record.headers))
     name = next((name for name in wanted if headers.get(name) is not None), None)
@@ -202,10 +227,10 @@ def _header(transition: Transition, source: ActorSource, shape: _Shape) -> Look:
         return Look(f"header {names}", None, MISSING, f"header {names}: null or not there")
     value = _header_value(headers[name])
     try:
-        value = value if source.value is None else source.value.of(value)
+        value = value if source.value is None else source.value.of(value, functions)
     except MISFITS:
         value = UNREADABLE
-    return shape.of(f"header {name}", value, EXACT)
+    return shape.of(f"header {name}", value, EXACT, functions)
 
 
 def _header_value(data: bytes | None) -> Any:
@@ -217,13 +242,16 @@ def _header_value(data: bytes | None) -> Any:
 
 
 def _testimony(
-    transition: Transition, number: int, source: ActorSource, shape: _Shape, context: Context
+    transition: Transition,
+    told: Sequence[Testimony],
+    source: ActorSource,
+    shape: _Shape,
+    functions: Functions,
 ) -> Look:
     place = f"{source.kind} {', '.join(source.message or source.row or ())}"
     if transition.change.position.transaction is None:
         return Look(place, None, MISSING, f"{place}: the change does not name its transaction")
-    told = context.testimony(number, transition.change)
-    found = [shape.of(place, one.value, EXACT, one.origin) for one in told]
+    found = [shape.of(place, one.value, EXACT, functions, one.origin) for one in told]
     if not found:
         return Look(place, None, MISSING, f"{place}: none in the transaction")
     named = [look for look in found if look.actor is not None]

@@ -10,9 +10,10 @@ import re
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from cdc_archive.audit.actor_rules import ActorSource
 from cdc_archive.audit.content import UNREADABLE, read
 from cdc_archive.audit.expression import MISFITS
-from cdc_archive.audit.mapping import ActorSource, Mapping
+from cdc_archive.audit.mapping import Mapping
 from cdc_archive.audit.table_names import fits_any
 from cdc_archive.changelog.record import OP_MESSAGE, ChangeRecord
 from cdc_archive.decode.images import Row, row

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from cdc_archive.audit import evidence
 from cdc_archive.audit.actor import AMBIGUOUS, ActorFound, Actors, Look, pruned
 from cdc_archive.audit.context import Context, NoContext
+from cdc_archive.audit.evaluation import is_false
 from cdc_archive.audit.expression import MISFITS
 from cdc_archive.audit.functions import NOTHING_BESIDE, Functions
 from cdc_archive.audit.mapping import Mapping, Rule
@@ -17,6 +18,7 @@ from cdc_archive.decode.images import Row
 from cdc_archive.history.transition import KEY_ONLY, UNKNOWN, Transition
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_AN: Final = {"create": "a create", "update": "an update", "delete": "a delete"}
 
 
 @dataclass(frozen=True)
@@ -164,18 +166,18 @@ class _Judged:
     def _refused(self, rule: Rule) -> Unproven | No | None:
         transition, changed = self._transition, self._changed
         if rule.on != transition.op:
-            return No(f"on is {rule.on}, this is a {transition.op}")
+            return No(f"on is {rule.on}, this is {_AN[transition.op]}")
         depends = rule.needs or (transition.op == "update" and rule.is_conditional)
         if depends and transition.before_proof in (UNKNOWN, KEY_ONLY):
             return Unproven(rule.type, "the row's version before this change is not in the archive")
         for names in (rule.changed, [name for one in rule.changes for name in one.columns]):
             if names and changed.isdisjoint(names):
                 return self._unchanged(rule, names)
-        if rule.when is not None and not _true(rule.when.of(self._values, self._functions)):
+        if rule.when is not None and is_false(rule.when.of(self._values, self._functions)):
             return No("when is not true")
         return None
 
-    def _unchanged(self, rule: Rule, names: list[str]) -> Unproven | No:
+    def _unchanged(self, rule: Rule, names: Sequence[str]) -> Unproven | No:
         doubtful = sorted(self._transition.doubtful.intersection(names))
         if doubtful:
             told = ", ".join(doubtful)
@@ -277,11 +279,6 @@ def _actor_of(parts: Sequence[Part]) -> ActorFound:
     if any(found.actor != known[0].actor for found in known):
         return ActorFound(None, AMBIGUOUS, "the rows of the transaction name different actors")
     return known[0] if known else parts[0].actor
-
-
-def _true(value: Any) -> bool:
-    """JMESPath's idea of truth: false, null and empty values are not true, zero is."""
-    return not (value is None or value is False or value in ("", [], {}))
 
 
 def _verdict(number: int, rule: Rule, made: AuditEvent | Unproven | Part | No) -> Verdict:

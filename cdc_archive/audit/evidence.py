@@ -13,7 +13,8 @@ from cdc_archive.history.transition import Origin, Transition
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS: Final = [two + one for one in _ALPHABET for two in _ALPHABET]
-_ID_PAIRS: Final = 12
+_CHUNK: Final = len(_PAIRS) ** 4
+_ID_CHUNKS: Final = 3
 _OF_A_MEMBER: Final = (
     "table",
     "key",
@@ -44,9 +45,11 @@ def event_id(transition: Transition, kind: str) -> str:
     text = "\0".join((place, record.table, transition.key or "", kind))
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     chars = []
-    for _ in range(_ID_PAIRS):
-        number, pair = divmod(number, len(_PAIRS))
-        chars.append(_PAIRS[pair])
+    for _ in range(_ID_CHUNKS):
+        number, chunk = divmod(number, _CHUNK)
+        for _ in range(4):
+            chunk, pair = divmod(chunk, len(_PAIRS))
+            chars.append(_PAIRS[pair])
     return "audit_log-" + "".join(chars)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 import jmespath
 
+from cdc_archive.audit.evaluation import evaluation
 from cdc_archive.audit.functions import NOTHING_BESIDE, Functions, arities
 
 Path = tuple[str, ...]
@@ -25,8 +26,10 @@ MISFITS: Final = (
 """What an evaluation raises if the values are not of the shape that the expression expects."""
 
 _ARITIES: Final = arities()
-_ROOT: Final = frozenset({()})
-_ELSEWHERE: Final[frozenset[Path]] = frozenset()
+Paths = frozenset[Path]
+
+_ROOT: Final[Paths] = frozenset({()})
+_ELSEWHERE: Final[Paths] = frozenset()
 _ELEMENT: Final = "*"
 _MOST_PATHS: Final = 1_000
 
@@ -45,18 +48,20 @@ class Expression:
         if not isinstance(text, str):
             raise ValueError("not a JMESPath expression: it must be a text")  # noqa: TRY004
         try:
-            self._tree = jmespath.compile(text).parsed
-            _check(self._tree)
-            found: list[Path] = []
-            _paths(self._tree, _ROOT, found)
+            tree = jmespath.compile(text).parsed
+            _check(tree)
+            found = _Found()
+            found.walk(tree, _ROOT)
+            self._evaluate = evaluation(tree)
         except RecursionError:
             raise ValueError("not a JMESPath expression: nested too deep") from None
         except (jmespath.exceptions.JMESPathError, TypeError, AttributeError) as error:
             raise ValueError(f"not a JMESPath expression: {error}") from None
         self.text = text
-        self.paths = frozenset(found)
-        self.names = frozenset(path[0] for path in found) - {_ELEMENT}
-        self.lookups = frozenset(_lookups(self._tree))
+        self.paths = frozenset(found.paths)
+        self.names = frozenset(path[0] for path in found.paths) - {_ELEMENT}
+        self._choices = found.choices
+        self.lookups = frozenset(_lookups(tree))
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -67,12 +72,28 @@ class Expression:
         Raises:
             MISFITS: the values are not of the shape that it expects.
         """
-        return functions.visit(self._tree, values)
+        return self._evaluate(values, functions)
 
     def columns(self, *of: str) -> set[str]:
         """The columns that it reads of these names: `columns("row")` of `row.id` is {"id"}."""
-        told = {path[1] for path in self.paths if len(path) > 1 and path[0] in of}
-        return told - {_ELEMENT}
+        return _columns(self.paths, of)
+
+    def missing(self, columns: Collection[str], *of: str) -> tuple[list[str], list[str]]:
+        """Which of the columns that it reads are none of these.
+
+        Returns:
+            those that it cannot do without, and those beside which `a || b` has another that is
+            there.
+        """
+        missing = self.columns(*of).difference(columns)
+        spare = set()
+        for branches in self._choices:
+            lacking = [_columns(branch, of).difference(columns) for branch in branches]
+            there = [bool(_columns(branch, of).intersection(columns)) for branch in branches]
+            for number, names in enumerate(lacking):
+                if any(there[:number] + there[number + 1 :]):
+                    spare |= names
+        return sorted(missing - spare), sorted(missing & spare)
 
     def unknown_names(self, known: Iterable[str]) -> list[str]:
         """What is wrong with the names that it begins with, in words."""
@@ -122,34 +143,53 @@ def _lookups(tree: Any) -> Iterator[str]:
             yield _literal(node["children"][0])
 
 
-def _paths(node: Any, at: frozenset[Path], found: list[Path]) -> frozenset[Path]:
-    """Collect the paths that are read, and give those that the node's value stands at."""
-    kind, children = node["type"], node.get("children", [])
-    if kind == "field":
-        reached = frozenset((*path, node["value"]) for path in at)
-        found.extend(reached)
-        return reached if len(reached) < _MOST_PATHS else _ELSEWHERE
-    if kind in ("subexpression", "pipe", "index_expression"):
+class _Found:
+    """Collects the paths that an expression reads, and for each `a || b` those of each side."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+        self.choices: list[list[list[Path]]] = []
+
+    def walk(self, node: Any, at: Paths) -> Paths:
+        """Collect from a node on, and give the paths at which its value stands."""
+        kind, children = node["type"], node.get("children", [])
+        if kind == "field":
+            reached = frozenset((*path, node["value"]) for path in at)
+            self.paths.extend(reached)
+            return reached if len(reached) < _MOST_PATHS else _ELSEWHERE
+        if kind in ("subexpression", "pipe", "index_expression"):
+            for child in children:
+                at = self.walk(child, at)
+            return at
+        if kind in ("projection", "value_projection", "filter_projection"):
+            inside = _elements(self.walk(children[0], at))
+            for child in children[2:]:
+                self.walk(child, inside)
+            return self.walk(children[1], inside)
+        if kind in ("index", "flatten", "slice"):
+            return _elements(self.walk(children[0], at) if kind == "flatten" else at)
+        if kind in ("current", "identity"):
+            return at
+        if kind in ("or_expression", "and_expression"):
+            return self._either(kind, children, at)
         for child in children:
-            at = _paths(child, at, found)
-        return at
-    if kind in ("projection", "value_projection", "filter_projection"):
-        inside = _elements(_paths(children[0], at, found))
-        for child in children[2:]:
-            _paths(child, inside, found)
-        return _paths(children[1], inside, found)
-    if kind in ("index", "flatten", "slice"):
-        base = _paths(children[0], at, found) if kind == "flatten" else at
-        return _elements(base)
-    if kind in ("or_expression", "and_expression"):
-        return frozenset().union(*(_paths(child, at, found) for child in children))
-    if kind in ("current", "identity"):
-        return at
-    inside = _ELSEWHERE if kind == "expref" else at
-    for child in children:
-        _paths(child, inside, found)
-    return _ELSEWHERE
+            self.walk(child, _ELSEWHERE if kind == "expref" else at)
+        return _ELSEWHERE
+
+    def _either(self, kind: str, children: list[Any], at: Paths) -> Paths:
+        reached, branches = _ELSEWHERE, []
+        for child in children:
+            before = len(self.paths)
+            reached |= self.walk(child, at)
+            branches.append(self.paths[before:])
+        if kind == "or_expression":
+            self.choices.append(branches)
+        return reached
 
 
-def _elements(paths: frozenset[Path]) -> frozenset[Path]:
+def _elements(paths: Paths) -> Paths:
     return frozenset((*path, _ELEMENT) for path in paths)
+
+
+def _columns(paths: Iterable[Path], of: Collection[str]) -> set[str]:
+    return {path[1] for path in paths if len(path) > 1 and path[0] in of} - {_ELEMENT}

@@ -54,8 +54,8 @@ def _keys(model: type[BaseModel], place: Sequence[Any]) -> list[str]:
     """The keys that the section at this place may have."""
     found: Any = model
     for part in place:
-        if get_origin(found) in (list, dict):
-            found = get_args(found)[-1]
+        if get_origin(found) in (tuple, list, dict):
+            found = next(one for one in reversed(get_args(found)) if one is not ...)
         elif isinstance(found, type) and issubclass(found, BaseModel):
             fields = {field.alias or name: field for name, field in found.model_fields.items()}
             found = _given(fields[part].annotation) if part in fields else None

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
-from jmespath import exceptions, visitor
+from jmespath import exceptions
 from jmespath.functions import Functions as Standard
 from jmespath.functions import signature
 
@@ -26,8 +26,6 @@ class Functions(Standard):
     def __init__(self, context: Context, change: Change | None) -> None:
         self._context = context
         self._change = change
-        options = visitor.Options(custom_functions=self)
-        self.visit = visitor.TreeInterpreter(options).visit
 
     @signature({"types": ["string"]}, {"types": []})
     def _func_lookup(self, name: str, key: Any) -> Row | None:

@@ -10,117 +10,102 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
-from cdc_archive.audit.expression import Expression
+from cdc_archive.audit.actor_rules import ActorRules
 from cdc_archive.audit.faults import told
-from cdc_archive.decode.images import UNAVAILABLE
+from cdc_archive.audit.sections import (
+    Names,
+    OverEvent,
+    OverItems,
+    OverRow,
+    Section,
+    refuse,
+    wrong,
+)
+from cdc_archive.decode.logical_types import hinted
+from cdc_archive.decode.unavailable import UNAVAILABLE, Unavailable
 from cdc_archive.errors import MappingInvalid
 
-ROW_NAMES: Final = ("op", "table", "key", "before", "after", "row", "changed")
-"""What an expression over a row's step may name."""
-CONTEXT_NAMES: Final = ("row", "op", "table")
-"""What an expression over a row of a context table may name."""
-
-_HINT: Final = r"^(decimal\(\d{1,4}\)|date|timestamp_(ms|us|ns)|time_(ms|us|ns)|json|bytes)$"
-
-
-def _over(*names: str) -> PlainValidator:
-    """Compiles an expression that may name these; of any names if none is given."""
-
-    def compiled(text: object, info: ValidationInfo) -> Expression:
-        made = Expression(text)
-        wrong = made.unknown_names(names) if names else []
-        defined = (info.context or {}).get("lookups", ())
-        wrong += [f"lookup {name} is not defined" for name in sorted(made.lookups - {*defined})]
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return made
-
-    return PlainValidator(compiled, json_schema_input_type=str)
+_EITHER: Final[dict[str, Any]] = {
+    "if": {"required": ["group"]},
+    "then": {"required": ["item", "payload"]},
+    "else": {"required": ["id"], "not": {"required": ["item"]}},
+}
 
 
-OverRow = Annotated[Expression, _over(*ROW_NAMES)]
-"""An expression over a row's step."""
-OverEvent = Annotated[Expression, _over(*ROW_NAMES, "id")]
-"""One that knows the event's `id` as well."""
-OverItems = Annotated[Expression, _over(*ROW_NAMES, "id", "items")]
-"""One that, in a rule that groups, has the `items` as well."""
-OverAnything = Annotated[Expression, _over()]
-"""An expression over a JSON value that stood somewhere."""
-
-Names = Annotated[list[str], Field(min_length=1)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class ChangedField(_Section):
+class ChangedField(Section):
     """A payload field that is written only if one of its columns provably changed."""
 
     field: str
+    """The field of `changes_requested`."""
     columns: Names
+    """The columns that it stands in; the first that changed gives the value."""
     value: OverEvent | None = None
+    """JMESPath: the value, if it is not the column's."""
 
 
-class Rule(_Section):
-    """One kind of event.
+class Rule(Section):
+    """One kind of event: fires on a row's step if all that is given here holds."""
 
-    Fires on a transition `on` a table whose name ends in one of `tables`, if one of the columns
-    `changed` changed (where given), if one of `changes` has a value (where given), and if `when`
-    is true (where given). `needs` names columns of the version before without which it cannot be
-    told whether it fires. With `group` all rows of a transaction make one event: each gives its
-    `item`, and `payload` has them as `items`.
-    """
+    model_config = ConfigDict(json_schema_extra=_EITHER)
 
     type: str
+    """The event's type, and the name of its payload."""
     tables: Names
+    """Ends of the tables' names (wildcards): `api_key` fits `db.app.api_key`."""
     on: Literal["create", "update", "delete"]
+    """What happened to the row; a soft deletion is an update."""
     id: OverRow | None = None
-    changed: list[str] = []
+    """JMESPath: the id of what the event is about; null: not proven. Optional with group."""
+    changed: tuple[str, ...] = ()
+    """One of these columns provably changed."""
     when: OverRow | None = None
-    needs: list[str] = []
+    """JMESPath: a condition. False, null and what is empty are not true; zero is."""
+    needs: tuple[str, ...] = ()
+    """Columns of the version before without which it cannot be told whether the rule fires."""
     payload: OverItems | None = None
-    changes: list[ChangedField] = []
+    """JMESPath: the payload; default `{id: id}`. Members that are null are left out."""
+    changes: tuple[ChangedField, ...] = ()
+    """The payload's `changes_requested`: fields whose columns changed, with their new values."""
     project: OverEvent | None = None
+    """JMESPath: the event's project, an object with `id` and perhaps `name`."""
     group: Literal["transaction"] | None = None
+    """All rows of a transaction that match make one event, where the first of them stands."""
     item: OverEvent | None = None
+    """JMESPath: with group, what one row contributes to `items`."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Rule:
+        payload = self.payload
         if self.group is None:
-            wrong = _wrong(
-                (self.id is None, "id is missing"),
-                (self.item is not None, "item is there only with group"),
-                (
-                    self.payload is not None and "items" in self.payload.names,
-                    "payload: items is there only with group",
-                ),
+            sees_items = payload is not None and "items" in payload.names
+            refuse(
+                wrong(
+                    (self.id is None, "id is missing"),
+                    (self.item is not None, "item is there only with group"),
+                    (sees_items, "payload: items is there only with group"),
+                )
             )
-        else:
-            wrong = _wrong(
+            return self
+        looks_up = payload is not None and bool(payload.lookups)
+        refuse(
+            wrong(
                 (self.item is None, "item is missing: with group each row gives one"),
-                (self.payload is None, "payload is missing: with group it says where items go"),
+                (payload is None, "payload is missing: with group it says where items go"),
                 (bool(self.changes), "changes cannot stand beside group"),
-                (
-                    self.payload is not None and bool(self.payload.lookups),
-                    "payload: with group a look-up belongs into item",
-                ),
+                (looks_up, "payload: with group a look-up belongs into item"),
             )
-        _refuse(wrong)
+        )
         return self
 
     @property
@@ -129,119 +114,53 @@ class Rule(_Section):
         return bool(self.changed or self.changes or self.when is not None)
 
 
-class ActorColumns(_Section):
-    """Columns of the changed row by operation, in the order in which they are looked at."""
-
-    create: list[str] = []
-    update: list[str] = []
-    delete: list[str] = []
-
-
-class ActorSource(_Section):
-    """A place where the actor of a change may stand: exactly one of four.
-
-    `columns` of the row (one that the change did not touch says nothing of its actor, unless
-    `trust_unchanged`), logical messages of the transaction by the prefix `message`, a `row` that
-    the transaction wrote into one of these tables, a `header` of the change's own message.
-    `value` says where in it; `template` turns a JSON object found there into the event's actor,
-    `plain` any other value: both default to those of `[actor]`.
-    """
-
-    columns: ActorColumns | None = None
-    message: Names | None = None
-    row: Names | None = None
-    header: Names | None = None
-    value: OverAnything | None = None
-    content: Literal["auto", "text", "base64", "base64url", "hex"] = "auto"
-    trust_unchanged: bool = False
-    template: OverAnything | None = None
-    plain: OverAnything | None = None
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> ActorSource:
-        kinds = [name for name in _KINDS if getattr(self, name) is not None]
-        named = _KINDS.get(kinds[0] if len(kinds) == 1 else "", ())
-        given = self.model_fields_set
-        wrong = _wrong(
-            (len(kinds) != 1, f"exactly one of {', '.join(_KINDS)} must be given"),
-            ("content" in given and kinds != ["message"], "content is there only with message"),
-            (
-                "trust_unchanged" in given and kinds != ["columns"],
-                "trust_unchanged is there only with columns",
-            ),
-            (kinds == ["row"] and self.value is None, "value is missing: which part of the row?"),
-        )
-        if self.value is not None and named:
-            wrong += [f"value: {one}" for one in self.value.unknown_names(named)]
-        _refuse(wrong)
-        return self
-
-    @property
-    def kind(self) -> Literal["columns", "message", "row", "header"]:
-        """Which of the four places it is."""
-        if self.columns is not None:
-            return "columns"
-        return "message" if self.message else "row" if self.row else "header"
-
-
-_KINDS: Final[dict[str, tuple[str, ...]]] = {
-    "columns": ROW_NAMES,
-    "message": (),
-    "row": CONTEXT_NAMES,
-    "header": (),
-}
-"""The kinds of sources, with the names that their `value` may have; none: any."""
-
-
-class ActorRules(_Section):
-    """Where the actor of a change stands: the sources, in the order in which they are asked."""
-
-    template: OverAnything | None = None
-    plain: OverAnything | None = None
-    source: list[ActorSource] = []
-
-    @model_validator(mode="after")
-    def _has_templates(self) -> ActorRules:
-        lacking = [
-            f"source {number}: template is missing, here and in [actor]"
-            for number, source in enumerate(self.source, 1)
-            if self.template is None and source.template is None
-        ]
-        _refuse(lacking)
-        return self
-
-
-class Lookup(_Section):
-    """Rows of other tables, found by the value of one column, as of the time of a change."""
+class Lookup(Section):
+    """Rows of other tables, as they were at the time of a change: `lookup('NAME', value)`."""
 
     tables: Names
+    """Ends of the tables' names (wildcards)."""
     by: str
+    """The column that the value is compared with."""
 
 
-class TypeHints(_Section):
-    """What columns of schemaless JSON hold: `decimal(2)`, `date`, `timestamp_us`, `json`, ..."""
+def _a_type(hint: str) -> str:
+    hinted(hint)
+    return hint
+
+
+Hint = Annotated[str, Field(max_length=100), AfterValidator(_a_type)]
+"""The name of a type, see `logical_types.hinted`."""
+
+
+class TypeHints(Section):
+    """What columns of JSON without schemas hold. A schema that came with the message wins."""
 
     tables: Names
-    columns: dict[str, Annotated[str, Field(pattern=_HINT)]]
+    """Ends of the tables' names (wildcards)."""
+    columns: dict[str, Hint]
+    """Column to type: decimal(2), date, timestamp_us, time_us, json, bytes, ..., date[]."""
 
 
 def _a_placeholder(text: str) -> str:
-    if not text:
-        raise ValueError("must not be empty")
-    if text.startswith("hex:") and not bytes.fromhex(text.removeprefix("hex:")):
-        raise ValueError("has no digits after hex:")
+    Unavailable(text)
     return text
 
 
-class Mapping(_Section):
+class Mapping(Section):
     """A whole mapping file."""
 
     name: str
+    """The mapping's name, for messages."""
     unavailable_value: Annotated[str, AfterValidator(_a_placeholder)] = UNAVAILABLE
+    """The connector's `unavailable.value.placeholder`; `hex:` and digits for bytes."""
     actor: ActorRules
-    lookup: dict[str, Lookup] = {}
+    """Who made a change."""
+    lookup: dict[str, Lookup] = Field(default={})
+    """Tables that expressions look into, by name."""
     hints: list[TypeHints] = Field(default=[], alias="types")
+    """Types of columns, for JSON without schemas."""
     rule: Annotated[list[Rule], Field(min_length=1)]
+    """The kinds of events, in the order in which events of one change are told."""
 
     def types(self) -> list[str]:
         """All event types, in the order of the file."""
@@ -257,15 +176,6 @@ class Mapping(_Section):
             for number, source in enumerate(self.actor.source)
             if source.kind in ("message", "row")
         ]
-
-
-def _wrong(*cases: tuple[bool, str]) -> list[str]:
-    return [text for is_wrong, text in cases if is_wrong]
-
-
-def _refuse(wrong: list[str]) -> None:
-    if wrong:
-        raise ValueError("; ".join(wrong))
 
 
 _adapter = TypeAdapter(Mapping)

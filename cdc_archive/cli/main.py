@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "import": "Archive recorded topic dumps (JSON lines).",
     "replay": "Give back the audit events that the archived changes prove.",
     "checkpoint": "Keep all rows' versions, so that replays look back no further.",
+    "mapping": "Check a mapping, explain what it makes of a change, print its schema.",
     "ls": "Show what the archive holds: tables, hours, files, offsets.",
     "cat": "Print archived records as JSON lines.",
     "verify": "Prove that the archive is whole and unaltered.",

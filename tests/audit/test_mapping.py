@@ -10,17 +10,29 @@ from support.row_changes import row_change
 
 from cdc_archive import schema_files
 from cdc_archive.audit import mapping
+from cdc_archive.audit.beside import Witnesses
 from cdc_archive.errors import MappingInvalid
 
 PLAIN = "{type: 'session', session: {user: {id: @}}}"
+SOURCE = '[[actor.source]]\ncolumns = { update = ["by"] }'
 ACTOR = f"""[actor]
 template = "@"
 plain = "{PLAIN}"
-[[actor.source]]
-columns = {{ update = ["by"] }}
+{SOURCE}
 """
 RULE = '[[rule]]\ntype = "x.updated"\ntables = ["t"]\non = "update"\nid = "row.id"\n'
 GOOD = f'name = "mine"\n{ACTOR}{RULE}'
+LOOKING_GROUP = "group = 'transaction'\nitem = 'row'\npayload = \"{a: lookup('p', row.id)}\""
+
+LOOKING_SOURCE = (
+    GOOD.replace(SOURCE, "[[actor.source]]\nmessage = ['m']\nvalue = \"lookup('p', id)\"\n")
+    + "[lookup.p]\ntables = ['p']\nby = 'id'"
+)
+
+
+def source(keys: str) -> str:
+    """A mapping with another source."""
+    return GOOD.replace(SOURCE, f"[[actor.source]]\n{keys}\n")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +46,43 @@ GOOD = f'name = "mine"\n{ACTOR}{RULE}'
         (GOOD.replace('name = "mine"', ""), "name is missing"),
         (GOOD.replace("[[rule]]", "[[rules]]"), "rule is missing"),
         ("not toml", "is not a TOML file"),
+        (GOOD + 'when = "rwo.a"', "rule 1 (x.updated): when: rwo is unknown; did you mean row?"),
+        (GOOD + 'when = "id"', "when: id is unknown"),
+        (GOOD + "project = \"lookup('p', row.p)\"", "project: lookup p is not defined"),
+        (GOOD + 'payload = "{a: items}"', "items is there only with group"),
+        (GOOD + 'item = "row"', "item is there only with group"),
+        (GOOD + 'group = "transaction"', "item is missing: with group each row gives one"),
+        (GOOD + 'group = "hour"', "rule 1 (x.updated): group: Input should be 'transaction'"),
+        (
+            GOOD + LOOKING_GROUP + "\n[lookup.p]\ntables = ['p']\nby = 'id'",
+            "payload: with group a look-up belongs into item",
+        ),
+        (
+            GOOD + "changes = [{ feild = 'a', columns = ['a'] }]",
+            "changes 1.feild is unknown; did you mean field?",
+        ),
+        (GOOD.replace(SOURCE, 'update = ["by"]'), "actor.update now stands in a source"),
+        (GOOD.replace(SOURCE, "trust_unchanged = true"), "actor.trust_unchanged now stands"),
+        (GOOD.replace('template = "@"', ""), "actor: source 1: template is missing"),
+        (source('header = ["a"]\nrow = ["b"]\nvalue = "row.x"'), "actor.source 1: exactly one of"),
+        (source("trust_unchanged = true"), "exactly one of columns, message, row, header"),
+        (source('header = ["a"]\ncontent = "hex"'), "content is there only with message"),
+        (source('header = ["a"]\ntrust_unchanged = true'), "trust_unchanged is there only with"),
+        (source('row = ["a"]'), "actor.source 1: value is missing: which part of the row?"),
+        (source('row = ["a"]\nvalue = "rows.x"'), "value: rows is unknown; did you mean row?"),
+        (source('headers = ["a"]'), "actor.source 1.headers is unknown; did you mean header?"),
+        (
+            LOOKING_SOURCE,
+            "actor.source 1: value: a look-up belongs into template or plain",
+        ),
+        (GOOD + "[lookup.p]\ntables = ['p']", "lookup.p.by is missing"),
+        (GOOD + "[lookup.p]\ntable = 'p'", "lookup.p.table is unknown; did you mean tables?"),
+        (
+            GOOD + "[[types]]\ntables = ['p']\ncolumns = { a = 'datum' }",
+            "types 1.columns.a: 'datum' is no",
+        ),
+        (GOOD + "[[type]]\ntables = ['p']", "type is unknown; did you mean types?"),
+        ('unavailable_value = "hex:0"\n' + GOOD, "unavailable_value: "),
     ],
 )
 def test_faults_are_told_by_rule(text: str, says: str) -> None:
@@ -113,3 +162,26 @@ def test_ids_are_the_same_for_the_same_change_only() -> None:
     assert [event["id"] for event in replayed(moved, rules=own())[0]] == ids
     assert len(set(ids)) == 3
     assert all(len(one) == len("audit_log-") + 24 for one in ids)
+
+
+def test_a_mapping_says_what_it_looks_for_beside_the_changes() -> None:
+    """Sources by number, look-ups by table: what a gathering pass must read."""
+    beside = """
+[[actor.source]]
+message = ["audit.actor"]
+[[actor.source]]
+row = ["audit.context"]
+value = "row.actor"
+[lookup.projects]
+tables = ["project"]
+by = "id"
+"""
+    rules = mapping.parse(GOOD.replace(RULE, beside + RULE), "mine.toml")
+    assert rules.sources_beside() == [(1, "message"), (2, "row")]
+    witnesses = Witnesses(rules)
+    assert witnesses.messages == [1]
+    assert witnesses.of_table("db.audit.context") == ([2], [])
+    assert witnesses.of_table("db.app.project") == ([], ["projects"])
+    assert witnesses.of_table("db.app.context") == ([], [])
+    assert witnesses.wants_anything
+    assert not Witnesses(own()).wants_anything

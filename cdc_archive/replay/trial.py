@@ -1,0 +1,157 @@
+"""A mapping tried on an archive: the steps of its rows, as a replay would see them, without events.
+
+In one process, with what stands beside the changes gathered first; state lies in a folder.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from cdc_archive.archive.format.commit import FileEntry
+from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.reader.window import Window
+from cdc_archive.archive.reader.woven import NamedFile, weave
+from cdc_archive.audit.beside import Witnesses
+from cdc_archive.audit.build import Builder
+from cdc_archive.audit.mapping import Mapping
+from cdc_archive.changelog.record import ArchivedRecord
+from cdc_archive.history.fold import Fold, ReadRow
+from cdc_archive.history.order import ROWS, ChangeStream, in_commit_order
+from cdc_archive.history.position import Change
+from cdc_archive.history.redelivery import Redeliveries
+from cdc_archive.history.transition import Transition
+from cdc_archive.replay import beside, disk_states
+from cdc_archive.replay.beside import Beside
+from cdc_archive.replay.disk_states import DiskSeen, DiskStates
+from cdc_archive.replay.gather import Gathering
+from cdc_archive.replay.plan import SCHEMA, Plan, PlannedFiles, Planner, StreamTables, tables_of
+from cdc_archive.replay.report import Report
+from cdc_archive.replay.workspace import Workspace, open_database
+
+WantsTable = Callable[[str], bool]
+
+
+class Step(NamedTuple):
+    """A change, and the transitions that it makes; a redelivery makes none."""
+
+    change: Change
+    redelivered: bool
+    transitions: list[Transition]
+
+
+class Trial:
+    """An archive, open for trying a mapping; use `opened`.
+
+    Args:
+        reader: the archive.
+        rules: the mapping.
+        read: reads row images.
+        files: what the archive holds.
+        plan: the plan that these are of.
+        database: for the rows' states, in a transaction.
+        builder: applies the mapping.
+    """
+
+    def __init__(
+        self,
+        reader: ArchiveReader,
+        rules: Mapping,
+        read: ReadRow,
+        files: PlannedFiles,
+        plan: Plan,
+        database: sqlite3.Connection,
+        builder: Builder,
+    ) -> None:
+        self.rules = rules
+        self.builder = builder
+        self._reader = reader
+        self._read = read
+        self._files = files
+        self._plan = plan
+        self._database = database
+
+    def tables(self) -> list[str]:
+        """The tables whose rows the archive holds."""
+        contents = self._files.contents()
+        return sorted({file.table or "" for _, file in contents if _holds_rows(file)})
+
+    def steps(self, wants: WantsTable, until_us: int | None = None) -> Iterator[Step]:
+        """The changes of some tables in commit order, connector by connector.
+
+        Args:
+            wants: which tables.
+            until_us: event time before which a change must lie.
+        """
+        before_end = Window(None, until_us)
+
+        def wanted(file: FileEntry) -> bool:
+            return _holds_rows(file) and wants(file.table or "") and before_end.may_hold(file)
+
+        connectors: dict[str, list[ChangeStream]] = {}
+        for planned in tables_of(self._files.contents(), wanted):
+            records = (
+                one
+                for one in self._records(planned, wanted)
+                if until_us is None or before_end.holds(one.record.event_time_us)
+            )
+            stream = ChangeStream(planned.stream, records, self._plan.restarts)
+            connectors.setdefault(stream.connector() or "", []).append(stream)
+        for connector, streams in sorted(connectors.items()):
+            yield from self._of_connector(connector, streams)
+
+    def _of_connector(self, connector: str, streams: list[ChangeStream]) -> Iterator[Step]:
+        fold = Fold(DiskStates(self._database, connector), self._read)
+        redeliveries = Redeliveries(DiskSeen(self._database))
+        for change in in_commit_order(streams):
+            if redeliveries.is_new(change):
+                yield Step(change, False, list(fold.apply(change)))
+            else:
+                yield Step(change, True, [])
+
+    def _records(
+        self, planned: StreamTables, wanted: Callable[[FileEntry], bool]
+    ) -> Iterator[ArchivedRecord]:
+        def named(one: NamedFile) -> bool:
+            return wanted(one.file)
+
+        return weave(self._files.of(planned.stream, named), self._reader.named)
+
+
+@contextmanager
+def opened(
+    reader: ArchiveReader, rules: Mapping, read: ReadRow, folder: Path, window: Window
+) -> Iterator[Trial]:
+    """Plan what is read, and gather what stands beside the changes of a window.
+
+    Args:
+        reader: the archive.
+        rules: the mapping.
+        read: reads row images.
+        folder: for the trial's files; empty.
+        window: event times of the changes that are looked at.
+    """
+    workspace = Workspace(folder)
+    with (
+        closing(open_database(workspace.plan)) as planned,
+        closing(open_database(workspace.beside)) as aside,
+        closing(open_database(workspace.job(0))) as states,
+    ):
+        planned.executescript(SCHEMA)
+        plan, files = Planner(reader, planned, Report()).make(), PlannedFiles(planned)
+        with beside.filling(aside):
+            if Witnesses(rules).wants_anything:
+                gathering = Gathering(reader, files, plan, rules, read, aside)
+                gathering.testimonies(window)
+                gathering.lookups(window.end_us)
+        states.executescript(disk_states.SCHEMA)
+        states.execute("BEGIN")
+        builder = Builder(rules, Beside(aside))
+        yield Trial(reader, rules, read, files, plan, states, builder)
+
+
+def _holds_rows(file: FileEntry) -> bool:
+    return not ROWS.isdisjoint(file.counts)

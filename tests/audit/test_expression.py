@@ -1,0 +1,186 @@
+"""An expression is refused if it cannot mean anything, and tells what it reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+import jmespath
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.memory_context import MemoryContext
+from support.transitions import transition
+
+from cdc_archive.audit import mapping
+from cdc_archive.audit.expression import MISFITS, Expression
+from cdc_archive.audit.functions import Functions
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("row.", "not a JMESPath expression"),
+        (7, "it must be a text"),
+        ("!before.a", "write `!(a.b)`"),
+        ("a || !b.c", "write `!(a.b)`"),
+        ("lenght(row)", "lenght() is unknown; did you mean length()?"),
+        ("minus(row.a)", "minus() takes 2 arguments, not 1"),
+        ("not_null()", "not_null() takes 1 arguments, not 0"),
+        ("lookup(row.table, row.id)", "the name of a look-up in single quotes"),
+        ("(" * 5000 + "a" + ")" * 5000, "nested too deep"),
+    ],
+)
+def test_what_cannot_mean_anything_is_refused(text: object, says: str) -> None:
+    """When the mapping is read, not when a row comes."""
+    with pytest.raises(ValueError, match=re.escape(says)):
+        Expression(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("row.id || before.id", {"id"}),
+        ("(row || before).id", {"id"}),
+        ("row.a.b[0].c", {"a"}),
+        ("{x: row.a, y: [before.b]}", {"a", "b"}),
+        ("row.list[?price > `1`].name", {"list"}),
+        ("row.list[?@ == 'x'] | [0]", {"list"}),
+        ("join(',', row.ids) == before.old", {"ids", "old"}),
+        ("row | a", {"a"}),
+        ("sort_by(row.items, &price)", {"items"}),
+        ("lookup('p', row.pid).name", {"pid"}),
+        ("row.*", set()),
+        ("length(row)", set()),
+        ('row."odd name"', {"odd name"}),
+        ("changed.x && key.y", set()),
+    ],
+)
+def test_the_columns_that_an_expression_reads_are_known(text: str, columns: set[str]) -> None:
+    """Whatever it does with them."""
+    assert Expression(text).columns("row", "before") == columns
+
+
+@pytest.mark.parametrize(
+    ("text", "missing", "spare"),
+    [
+        ("row.a && row.x", ["x"], []),
+        ("row.a || row.x", [], ["x"]),
+        ("row.x || row.y || row.a", [], ["x", "y"]),
+        ("row.x || row.y", ["x", "y"], []),
+        ("row.x || 'none'", ["x"], []),
+        ("(row.a && !(before.a)) || (row.x && !(before.x))", [], ["x"]),
+        ("{a: row.a, x: row.x}", ["x"], []),
+        ("row.x && (row.a || row.x)", [], ["x"]),
+        ("key.x", [], []),
+    ],
+)
+def test_a_missing_column_is_told_from_an_alternative(
+    text: str, missing: list[str], spare: list[str]
+) -> None:
+    """Beside one that is there."""
+    assert Expression(text).missing({"a", "b"}, "row", "before") == (missing, spare)
+
+
+def test_many_alternatives_are_looked_through_in_time() -> None:
+    """Each step could stand at twice as many places as the one before."""
+    text = " | ".join(["(a || b)"] * 200)
+    assert Expression(text).names == {"a", "b"}
+
+
+RULES = mapping.parse(
+    'name = "m"\n[actor]\n[lookup.p]\ntables = ["p"]\nby = "id"\n'
+    '[[rule]]\ntype = "x"\ntables = ["t"]\non = "create"\nid = "row.id"\n',
+    "m.toml",
+)
+
+
+def value(text: str, row: dict[str, Any]) -> Any:
+    step = transition("create", None, {"id": 1})
+    context = MemoryContext(RULES, rows={"p": {"p1": {"id": "p1", "name": "One"}}})
+    return Expression(text).of({"row": row}, Functions(context, step.change))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("lookup('p', row.p).name", "One"),
+        ("lookup('p', 'p2').name", None),
+        ("lookup('p', row.none)", None),
+        ("minus(row.a, row.b)", [1, 2]),
+        ("minus(row.b, row.a)", []),
+        ("minus(row.a, row.none)", [1, 2, 3]),
+        ("minus(row.none, row.a)", []),
+        ("minus(row.text, row.b)", [1]),
+        ("to_string(row.exact)", "51.690"),
+        ("to_string(row.a)", "[1,2,3]"),
+    ],
+)
+def test_functions_of_a_mapping(text: str, found: Any) -> None:
+    """Null where there is nothing to look up; lists that are JSON text; exact numbers."""
+    row = {"p": "p1", "a": [1, 2, 3], "b": [3], "text": "[1, 3]", "exact": Decimal("51.690")}
+    assert value(text, row) == found
+
+
+@pytest.mark.parametrize("other", ["no list", {"a": 1}, 7])
+def test_a_difference_of_what_is_no_list_is_a_misfit(other: Any) -> None:
+    """It is counted as not proven, not taken for nothing."""
+    with pytest.raises(MISFITS):
+        value("minus(row.a, row.b)", {"a": [1], "b": other})
+
+
+names = st.sampled_from(["a", "b", "c"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "a", "b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def longer(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """An expression around others."""
+    two = st.tuples(inner, inner)
+    return st.one_of(
+        st.tuples(inner, names).map(lambda t: f"({t[0]}).{t[1]}"),
+        two.map(lambda t: f"({t[0]}) | ({t[1]})"),
+        two.map(lambda t: f"({t[0]} || {t[1]})"),
+        two.map(lambda t: f"({t[0]} && {t[1]})"),
+        st.tuples(inner, st.sampled_from(["==", "!=", "<", ">="]), inner).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        ),
+        inner.map(lambda one: f"(`1` && !({one}))"),
+        two.map(lambda t: f"{{a: {t[0]}, b: {t[1]}}}"),
+        two.map(lambda t: f"[{t[0]}, {t[1]}]"),
+        st.tuples(inner, st.sampled_from(["[*]", "[]", "[0]", "[-2]", "[::-1]", ".*"])).map(
+            lambda t: f"({t[0]}){t[1]}"
+        ),
+        two.map(lambda t: f"({t[0]})[?{t[1]}]"),
+        two.map(lambda t: f"({t[0]})[*].[{t[1]}]"),
+        inner.map(lambda one: f"type({one})"),
+        two.map(lambda t: f"not_null({t[0]}, {t[1]})"),
+        two.map(lambda t: f"sort_by({t[0]}, &({t[1]}))"),
+        two.map(lambda t: f"map(&({t[0]}), {t[1]})"),
+        inner.map(lambda one: f"length({one})"),
+    )
+
+
+expressions = st.recursive(
+    names | st.sampled_from(["@", "`0`", "`1`", "`null`", "''", "'a'", "a.b.c", "`[]`"]),
+    longer,
+    max_leaves=8,
+)
+
+
+@given(expressions, values)
+def test_an_expression_means_what_it_means_to_jmespath(text: str, value: Any) -> None:
+    """The same value, or a misfit in both."""
+    try:
+        expected = jmespath.search(text, value)
+    except MISFITS as error:
+        with pytest.raises(type(error)):
+            Expression(text).of(value)
+        return
+    found = Expression(text).of(value)
+    assert json.dumps(found) == json.dumps(expected)
