@@ -242,7 +242,7 @@ CREATE TABLE role_binding (                                -- a role is usable o
 
 -- At most one row a transaction, written in it. Old rows may be deleted: the archive keeps them.
 CREATE TABLE audit_context (
-  transaction_id xid8 PRIMARY KEY DEFAULT pg_current_xact_id(),
+  transaction_id bigint PRIMARY KEY DEFAULT pg_current_xact_id()::text::bigint,
   actor jsonb NOT NULL,
   at timestamptz NOT NULL DEFAULT now());
 
