@@ -18,10 +18,10 @@ if not settings.configured:
     settings.configure(DATABASES={"default": memory}, USE_TZ=True)
     django.setup()
 
-from django.db import connection, models, transaction  # noqa: E402
-from django.db.backends.signals import connection_created  # noqa: E402
+from django.db import connection, models, transaction
+from django.db.backends.signals import connection_created
 
-from examples.actor import django_actor  # noqa: E402
+from examples.actor import django_actor
 
 ANN, BOB = session_actor("ann"), session_actor("bob")
 ROW_VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
