@@ -1,0 +1,528 @@
+"""Each of the 55 types of audit events comes of the rows that the example schema has for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+from support.build import message
+from support.replayed import OPENAI, replayed, validators
+
+from cdc_archive.source.message import Message
+
+Row = dict[str, Any]
+ENVELOPE = {"id", "type", "effective_at", "project", "actor", "object"}
+"""Members of an audit event that are no payload."""
+AT = "2026-02-19T16:00:00.000000Z"
+IN_ONE = {"id": "proj_1", "name": "one"}
+
+
+class Act(NamedTuple):
+    """What one statement did to one row."""
+
+    table: str
+    before: Row | None
+    after: Row | None
+
+
+def made(table: str, **row: Any) -> Act:
+    return Act(table, None, row)
+
+
+def gone(table: str, **row: Any) -> Act:
+    return Act(table, row, None)
+
+
+def set_in(table: str, row: Row, **columns: Any) -> Act:
+    return Act(table, row, row | columns)
+
+
+PROJECT = {"id": "proj_1", "name": "one", "title": "One", "status": "active", "archived_at": None}
+KEY = {"id": "key_1", "project_id": "proj_1", "scopes": ["read"], "deleted_at": None}
+SERVICE = {"id": "svc_1", "project_id": "proj_1", "role": "member", "deleted_at": None}
+INVITE = {"id": 7, "email": "a@example.com", "role": "reader", "status": "pending"} | {
+    "accepted_at": None,
+    "deleted_at": None,
+}
+ORG = {"id": "org_1", "title": "Acme", "scim_enabled": False, "billing_email": "a@example.com"} | {
+    "api_call_logging_project_ids": None
+}
+MEMBER = {"id": 1, "user_id": "user_5", "role": "reader", "deleted_at": None}
+IN_PROJECT = {"project_id": "proj_1", "user_id": "user_5", "role": "member"}
+LIMIT = {"id": "rl-m", "project_id": "proj_1", "model": "m", "max_requests_per_1_minute": 60} | {
+    "batch_1_day_max_input_tokens": None
+}
+PERMISSION = {"id": "cp_1", "project_id": "proj_1", "fine_tuned_model_checkpoint": "ft:m:ckpt"}
+EXTERNAL = {"id": "ext_1", "config": '{"arn": "arn:1", "n": 1.50}', "deleted_at": None}
+CERT = {"id": "cert_1", "name": "edge", "content": "-----BEGIN", "active": False}
+ALLOW = {"id": "ip_1", "name": "office", "allowed_ips": ["192.0.2.0/24"], "active": False} | {
+    "deleted_at": None
+}
+LOGIN = {"id": 1, "user_id": "user_5", "error_code": None, "error_message": None}
+SESSION = {"id": "sess_1", "user_id": "user_5", "last_seen_at": None, "logged_out_at": None}
+FAILED = {"succeeded": False, "error_code": "bad_password", "error_message": "Wrong password"}
+PROVIDER = {"id": "wip_1", "name": "ci", "issuer": "https://ci.example", "audiences": ["a"]} | {
+    "description": None,
+    "enabled": True,
+    "deleted_at": None,
+}
+MAPPED = {"id": "map_1", "identity_provider_id": "wip_1", "project_id": "proj_1"} | {
+    "service_account_id": "svc_1",
+    "name": "main",
+    "conditions": '{"ref": "main"}',
+}
+GROUP = {"id": "group_1", "name": "Writers", "deleted_at": None}
+ROLE = {"id": "role_1", "name": "writer", "description": None, "permissions": ["a", "b"]} | {
+    "resource_type": "project",
+    "resource_id": "proj_1",
+    "metadata": None,
+    "deleted_at": None,
+}
+ASSIGNED = {"id": "ra_1", "role_id": "role_1", "principal_id": "user_5"} | {
+    "principal_type": "user",
+    "resource_id": "proj_1",
+    "resource_type": "project",
+}
+ASSIGNED_PAYLOAD = {name: ASSIGNED[name] for name in ASSIGNED if name != "role_id"}
+BOUND = {"id": "rb_1", "role_id": "role_1", "resource_id": "org_1", "resource_type": "org"} | {
+    "permissions": ["a"],
+    "workspace_id": None,
+    "connector_id": "con_1",
+    "connector_name": "Drive",
+    "enabled": True,
+    "source": "role_toggle",
+}
+BOUND_PAYLOAD = {name: value for name, value in BOUND.items() if value is not None}
+
+ACTS: list[tuple[str, list[Act], Row, Row | None]] = [
+    # type, what is done in one transaction, the event's payload and its project
+    ("api_key.created", [made("api_key", **KEY)], {"data": {"scopes": ["read"]}}, IN_ONE),
+    (
+        "api_key.updated",
+        [set_in("api_key", KEY, scopes=["read", "write"])],
+        {"changes_requested": {"scopes": ["read", "write"]}},
+        IN_ONE,
+    ),
+    ("api_key.deleted", [set_in("api_key", KEY, deleted_at=AT)], {}, IN_ONE),
+    ("api_key.deleted", [gone("api_key", **KEY)], {}, IN_ONE),
+    (
+        "service_account.created",
+        [made("service_account", **SERVICE)],
+        {"data": {"role": "member"}},
+        IN_ONE,
+    ),
+    (
+        "service_account.updated",
+        [set_in("service_account", SERVICE, role="owner")],
+        {"changes_requested": {"role": "owner"}},
+        IN_ONE,
+    ),
+    (
+        "service_account.deleted",
+        [set_in("service_account", SERVICE, deleted_at=AT)],
+        {},
+        IN_ONE,
+    ),
+    (
+        "invite.sent",
+        [made("invite", **INVITE)],
+        {"id": "7", "data": {"email": "a@example.com", "role": "reader"}},
+        None,
+    ),
+    ("invite.accepted", [set_in("invite", INVITE, status="accepted")], {"id": "7"}, None),
+    ("invite.deleted", [set_in("invite", INVITE, deleted_at=AT)], {"id": "7"}, None),
+    ("invite.deleted", [gone("invite", **INVITE)], {"id": "7"}, None),
+    (
+        "organization.updated",
+        [set_in("organization", ORG, title="Acme Inc", api_call_logging_project_ids=["a", "b"])],
+        {"changes_requested": {"title": "Acme Inc", "api_call_logging_project_ids": "a,b"}},
+        None,
+    ),
+    ("scim.enabled", [set_in("organization", ORG, scim_enabled=True)], {}, None),
+    (
+        "scim.disabled",
+        [set_in("organization", ORG | {"scim_enabled": True}, scim_enabled=False)],
+        {},
+        None,
+    ),
+    (
+        "project.created",
+        [made("project", **PROJECT)],
+        {"data": {"name": "one", "title": "One"}},
+        IN_ONE,
+    ),
+    (
+        "project.updated",
+        [set_in("project", PROJECT, title="Uno")],
+        {"changes_requested": {"title": "Uno"}},
+        IN_ONE,
+    ),
+    (
+        "project.archived",
+        [set_in("project", PROJECT, status="archived", archived_at=AT)],
+        {},
+        IN_ONE,
+    ),
+    ("project.deleted", [gone("project", **PROJECT)], {}, IN_ONE),
+    (
+        "user.added",
+        [made("organization_user", **MEMBER)],
+        {"id": "user_5", "data": {"role": "reader"}},
+        None,
+    ),
+    (
+        "user.added",
+        [made("project_user", **IN_PROJECT)],
+        {"id": "user_5", "data": {"role": "member"}},
+        IN_ONE,
+    ),
+    (
+        "user.updated",
+        [set_in("project_user", IN_PROJECT, role="owner")],
+        {"id": "user_5", "changes_requested": {"role": "owner"}},
+        IN_ONE,
+    ),
+    ("user.deleted", [gone("project_user", **IN_PROJECT)], {"id": "user_5"}, IN_ONE),
+    ("user.deleted", [set_in("organization_user", MEMBER, deleted_at=AT)], {"id": "user_5"}, None),
+    (
+        "rate_limit.updated",
+        [made("rate_limit", **LIMIT)],
+        {"changes_requested": {"max_requests_per_1_minute": 60}},
+        IN_ONE,
+    ),
+    (
+        "rate_limit.updated",
+        [set_in("rate_limit", LIMIT, max_requests_per_1_minute=0)],
+        {"changes_requested": {"max_requests_per_1_minute": 0}},
+        IN_ONE,
+    ),
+    ("rate_limit.deleted", [gone("rate_limit", **LIMIT)], {}, IN_ONE),
+    (
+        "checkpoint.permission.created",
+        [made("checkpoint_permission", **PERMISSION)],
+        {"data": {"project_id": "proj_1", "fine_tuned_model_checkpoint": "ft:m:ckpt"}},
+        IN_ONE,
+    ),
+    (
+        "checkpoint.permission.deleted",
+        [gone("checkpoint_permission", **PERMISSION)],
+        {},
+        IN_ONE,
+    ),
+    (
+        "external_key.registered",
+        [made("external_key", **EXTERNAL)],
+        {"data": {"arn": "arn:1", "n": 1.5}},
+        None,
+    ),
+    ("external_key.removed", [set_in("external_key", EXTERNAL, deleted_at=AT)], {}, None),
+    ("certificate.created", [made("certificate", **CERT)], {"name": "edge"}, None),
+    ("certificate.updated", [set_in("certificate", CERT, name="core")], {"name": "core"}, None),
+    (
+        "certificate.deleted",
+        [gone("certificate", **CERT)],
+        {"name": "edge", "certificate": "-----BEGIN"},
+        None,
+    ),
+    (
+        "certificates.activated",
+        [
+            set_in("certificate", CERT, active=True),
+            set_in("certificate", CERT | {"id": "cert_2", "name": "core"}, active=True),
+        ],
+        {"certificates": [{"id": "cert_1", "name": "edge"}, {"id": "cert_2", "name": "core"}]},
+        None,
+    ),
+    (
+        "certificates.deactivated",
+        [set_in("certificate", CERT | {"active": True}, active=False)],
+        {"certificates": [{"id": "cert_1", "name": "edge"}]},
+        None,
+    ),
+    (
+        "ip_allowlist.created",
+        [made("ip_allowlist", **ALLOW)],
+        {"name": "office", "allowed_ips": ["192.0.2.0/24"]},
+        None,
+    ),
+    (
+        "ip_allowlist.updated",
+        [set_in("ip_allowlist", ALLOW, allowed_ips=["192.0.2.1/32"])],
+        {"allowed_ips": ["192.0.2.1/32"]},
+        None,
+    ),
+    (
+        "ip_allowlist.deleted",
+        [set_in("ip_allowlist", ALLOW, deleted_at=AT)],
+        {"name": "office", "allowed_ips": ["192.0.2.0/24"]},
+        None,
+    ),
+    (
+        "ip_allowlist.config.activated",
+        [
+            set_in("ip_allowlist", ALLOW, active=True),
+            set_in("ip_allowlist", ALLOW | {"id": "ip_2", "name": "home"}, active=True),
+        ],
+        {"configs": [{"id": "ip_1", "name": "office"}, {"id": "ip_2", "name": "home"}]},
+        None,
+    ),
+    (
+        "ip_allowlist.config.deactivated",
+        [set_in("ip_allowlist", ALLOW | {"active": True}, active=False)],
+        {"configs": [{"id": "ip_1", "name": "office"}]},
+        None,
+    ),
+    ("login.succeeded", [made("login_attempt", **LOGIN, succeeded=True)], {}, None),
+    (
+        "login.failed",
+        [made("login_attempt", **LOGIN | FAILED)],
+        {"error_code": "bad_password", "error_message": "Wrong password"},
+        None,
+    ),
+    ("logout.succeeded", [set_in("session", SESSION, logged_out_at=AT)], {}, None),
+    (
+        "logout.failed",
+        [made("logout_attempt", id=1, succeeded=False, error_code="idp", error_message="timeout")],
+        {"error_code": "idp", "error_message": "timeout"},
+        None,
+    ),
+    (
+        "workload_identity_provider.created",
+        [made("workload_identity_provider", **PROVIDER)],
+        {
+            "data": {
+                "name": "ci",
+                "issuer": "https://ci.example",
+                "audiences": ["a"],
+                "enabled": True,
+            }
+        },
+        None,
+    ),
+    (
+        "workload_identity_provider.updated",
+        [set_in("workload_identity_provider", PROVIDER, audiences=["a", "b"], enabled=False)],
+        {"changes_requested": {"audiences": ["a", "b"], "enabled": False}},
+        None,
+    ),
+    (
+        "workload_identity_provider.deleted",
+        [set_in("workload_identity_provider", PROVIDER, deleted_at=AT)],
+        {"name": "ci"},
+        None,
+    ),
+    (
+        "workload_identity_provider_mapping.created",
+        [made("workload_identity_provider_mapping", **MAPPED)],
+        {
+            "identity_provider_id": "wip_1",
+            "data": {
+                "project_id": "proj_1",
+                "service_account_id": "svc_1",
+                "name": "main",
+                "conditions": {"ref": "main"},
+            },
+        },
+        IN_ONE,
+    ),
+    (
+        "workload_identity_provider_mapping.updated",
+        [set_in("workload_identity_provider_mapping", MAPPED, conditions='{"ref": "dev"}')],
+        {
+            "identity_provider_id": "wip_1",
+            "changes_requested": {"conditions": {"ref": "dev"}},
+        },
+        IN_ONE,
+    ),
+    (
+        "workload_identity_provider_mapping.deleted",
+        [gone("workload_identity_provider_mapping", **MAPPED)],
+        {
+            "identity_provider_id": "wip_1",
+            "project_id": "proj_1",
+            "service_account_id": "svc_1",
+        },
+        IN_ONE,
+    ),
+    ("group.created", [made("group", **GROUP)], {"data": {"group_name": "Writers"}}, None),
+    (
+        "group.updated",
+        [set_in("group", GROUP, name="Authors")],
+        {"changes_requested": {"group_name": "Authors"}},
+        None,
+    ),
+    ("group.deleted", [set_in("group", GROUP, deleted_at=AT)], {}, None),
+    (
+        "role.created",
+        [made("role", **ROLE)],
+        {
+            "role_name": "writer",
+            "permissions": ["a", "b"],
+            "resource_type": "project",
+            "resource_id": "proj_1",
+        },
+        IN_ONE,
+    ),
+    (
+        "role.updated",
+        [set_in("role", ROLE, permissions=["c", "b"], metadata='{"team": "x"}', name="author")],
+        {
+            "changes_requested": {
+                "role_name": "author",
+                "permissions_added": ["c"],
+                "permissions_removed": ["a"],
+                "metadata": {"team": "x"},
+            }
+        },
+        IN_ONE,
+    ),
+    (
+        "role.updated",
+        [set_in("role", ROLE, permissions=["a", "b", "c"])],
+        {"changes_requested": {"permissions_added": ["c"]}},
+        IN_ONE,
+    ),
+    ("role.deleted", [set_in("role", ROLE, deleted_at=AT)], {}, IN_ONE),
+    (
+        "role.assignment.created",
+        [made("role_assignment", **ASSIGNED)],
+        ASSIGNED_PAYLOAD,
+        IN_ONE,
+    ),
+    (
+        "role.assignment.deleted",
+        [gone("role_assignment", **ASSIGNED)],
+        ASSIGNED_PAYLOAD,
+        IN_ONE,
+    ),
+    ("role.bound_to_resource", [made("role_binding", **BOUND)], BOUND_PAYLOAD, None),
+    (
+        "role.bound_to_resource",
+        [set_in("role_binding", BOUND | {"enabled": False}, enabled=True)],
+        BOUND_PAYLOAD,
+        None,
+    ),
+    (
+        "role.unbound_from_resource",
+        [set_in("role_binding", BOUND, enabled=False)],
+        BOUND_PAYLOAD | {"enabled": False},
+        None,
+    ),
+    ("role.unbound_from_resource", [gone("role_binding", **BOUND)], BOUND_PAYLOAD, None),
+]
+
+DELETED_INVITE = INVITE | {"deleted_at": AT}
+NO_EVENTS: list[tuple[str, list[Act]]] = [
+    ("an invite expires", [set_in("invite", INVITE, status="expired")]),
+    ("an expired invite is purged", [gone("invite", **INVITE | {"status": "expired"})]),
+    ("an accepted invite is purged", [gone("invite", **INVITE | {"status": "accepted"})]),
+    ("a deleted invite is purged", [gone("invite", **DELETED_INVITE)]),
+    ("a deleted invite is restored", [set_in("invite", DELETED_INVITE, deleted_at=None)]),
+    ("a deleted key is purged", [gone("api_key", **KEY | {"deleted_at": AT})]),
+    ("a key gets another name", [set_in("api_key", KEY, name="b")]),
+    ("an organization pays elsewhere", [set_in("organization", ORG, billing_email="b@x.org")]),
+    ("a column is added, true", [set_in("organization", {"id": "o"}, scim_enabled=True)]),
+    ("a project's name, not its title", [set_in("project", PROJECT, name="uno")]),
+    (
+        "a project is taken out of the archive",
+        [set_in("project", PROJECT | {"status": "archived"}, status="active")],
+    ),
+    (
+        "an archived project gets its time later",
+        [set_in("project", PROJECT | {"status": "archived"}, archived_at=AT)],
+    ),
+    ("a session is used", [set_in("session", SESSION, last_seen_at=AT)]),
+    ("a session expires and is purged", [gone("session", **SESSION)]),
+    ("permissions in another order", [set_in("role", ROLE, permissions=["b", "a"])]),
+    ("a disabled binding is removed", [gone("role_binding", **BOUND | {"enabled": False})]),
+    ("a logout that went well", [made("logout_attempt", id=1, succeeded=True)]),
+]
+
+
+def log_of(acts: list[Act], plural: bool = False) -> list[Message]:
+    """The rows as they were found, then one transaction: messages of a stream without schemas."""
+    found = [Act(act.table, None, act.before) for act in acts if act.before is not None]
+    if all(act.table != "project" for act in acts):
+        found.append(Act("project", None, PROJECT))
+    log = [_message(act, number, "r", plural) for number, act in enumerate(found)]
+    for number, act in enumerate(acts, len(found)):
+        op = "c" if act.before is None else "d" if act.after is None else "u"
+        log.append(_message(act, number, op, plural))
+    return log
+
+
+def _message(act: Act, number: int, op: str, plural: bool) -> Message:
+    table = act.table + "s" if plural else act.table
+    row = act.after or act.before or {}
+    value = {
+        "before": act.before,
+        "after": act.after,
+        "source": {
+            "name": "pg",
+            "ts_ms": 1_771_516_800_000,
+            "snapshot": "true" if op == "r" else "false",
+            "db": "lab",
+            "schema": "platform",
+            "table": table,
+            "txId": None if op == "r" else 1,
+            "lsn": number,
+            "sequence": json.dumps([None if op == "r" else "1", str(number)]),
+        },
+        "transaction": None if op == "r" else {"id": f"1:{number}", "total_order": number},
+        "op": op,
+    }
+    names = ("project_id", "user_id") if act.table == "project_user" else ("id",)
+    return message(
+        json.dumps(value).encode(),
+        topic=f"pg.platform.{table}",
+        offset=number,
+        key=json.dumps({name: row[name] for name in names}).encode(),
+    )
+
+
+def strict_types() -> set[str]:
+    """The types that have a payload, as the strict schema has them."""
+    schema = validators()[1].schema
+    return set(schema["$defs"]["AuditLog"]["properties"]) - ENVELOPE
+
+
+def test_the_mapping_has_all_types_that_have_a_payload() -> None:
+    """And no other."""
+    assert len(strict_types()) == 55
+    assert set(OPENAI.types()) == strict_types()
+
+
+def test_each_type_is_acted_out_below() -> None:
+    """So that no rule goes untested."""
+    assert {kind for kind, *_ in ACTS} == strict_types()
+
+
+def named(act: tuple) -> str:
+    return act[0].replace(" ", "_")
+
+
+@pytest.mark.parametrize("plural", [False, True], ids=["singular", "plural"])
+@pytest.mark.parametrize("act", ACTS, ids=named)
+def test_the_act_gives_this_event_only(act: tuple, plural: bool) -> None:
+    """With this payload and project, valid by OpenAI's schema and by the strict one."""
+    kind, acts, payload, project = act
+    events, _, report = replayed(log_of(acts, plural))
+    assert [event["type"] for event in events] == [kind]
+    event = json.loads(json.dumps(events[0], default=float))
+    row = acts[0].after or acts[0].before
+    with_id = kind.startswith(("login.", "logout.", "certificates.", "ip_allowlist.config."))
+    expected = payload if with_id else {"id": row.get("id")} | payload
+    assert event[kind] == expected
+    assert event.get("project") == project
+    for validator in validators():
+        validator.validate(event)
+    assert report.complete
+
+
+@pytest.mark.parametrize("act", NO_EVENTS, ids=named)
+def test_what_is_no_event_gives_none(act: tuple) -> None:
+    """Expiry and purge are no deletion, a look is no change."""
+    events, _, report = replayed(log_of(act[1]))
+    assert events == []
+    assert report.complete
