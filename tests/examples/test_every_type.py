@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.build import message
+from support.memory_context import MemoryContext
 from support.replayed import OPENAI, replayed, validators
 
 from cdc_archive.source.message import Message
@@ -440,11 +441,12 @@ NO_EVENTS: list[tuple[str, list[Act]]] = [
 ]
 
 
+BESIDE = MemoryContext(OPENAI, rows={"projects": {"proj_1": PROJECT}})
+
+
 def log_of(acts: list[Act], plural: bool = False) -> list[Message]:
     """The rows as they were found, then one transaction: messages of a stream without schemas."""
     found = [Act(act.table, None, act.before) for act in acts if act.before is not None]
-    if all(act.table != "project" for act in acts):
-        found.append(Act("project", None, PROJECT))
     log = [_message(act, number, "r", plural) for number, act in enumerate(found)]
     for number, act in enumerate(acts, len(found)):
         op = "c" if act.before is None else "d" if act.after is None else "u"
@@ -507,7 +509,7 @@ def named(act: tuple) -> str:
 def test_the_act_gives_this_event_only(act: tuple, plural: bool) -> None:
     """With this payload and project, valid by OpenAI's schema and by the strict one."""
     kind, acts, payload, project = act
-    events, _, report = replayed(log_of(acts, plural))
+    events, _, report = replayed(log_of(acts, plural), context=BESIDE)
     assert [event["type"] for event in events] == [kind]
     event = json.loads(json.dumps(events[0], default=float))
     row = acts[0].after or acts[0].before
@@ -523,6 +525,6 @@ def test_the_act_gives_this_event_only(act: tuple, plural: bool) -> None:
 @pytest.mark.parametrize("act", NO_EVENTS, ids=named)
 def test_what_is_no_event_gives_none(act: tuple) -> None:
     """Expiry and purge are no deletion, a look is no change."""
-    events, _, report = replayed(log_of(act[1]))
+    events, _, report = replayed(log_of(act[1]), context=BESIDE)
     assert events == []
     assert report.complete
