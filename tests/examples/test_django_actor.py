@@ -10,18 +10,16 @@ from typing import Any
 import django
 import pytest
 from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.backends.signals import connection_created
 
+from examples.actor import django_actor
 from examples.actor.acting import acting, current, session_actor
 
 if not settings.configured:
     memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
     settings.configure(DATABASES={"default": memory}, USE_TZ=True)
     django.setup()
-
-from django.db import connection, models, transaction
-from django.db.backends.signals import connection_created
-
-from examples.actor import django_actor
 
 ANN, BOB = session_actor("ann"), session_actor("bob")
 ROW_VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -32,9 +30,6 @@ class Key(models.Model):
 
     class Meta:
         app_label = "platform"
-
-    def __str__(self) -> str:
-        return self.name
 
 
 def verb(sql: str) -> str:
