@@ -414,14 +414,14 @@ def is_whole(stack: RealStack) -> bool:
         for of_partition in read_archive(stack.s3(), "archive", "platform").values()
         for record in of_partition
     ]
-    counts = Counter(record["op"] for record in records)
     last = [record for record in records if record["op"] == "c" and '"last"' in record["after"]]
+    counts = Counter(record["op"] for record in records)
     ends = [json.loads(record["envelope"]) for record in records if record["op"] == "end"]
-    announced = sum(end["event_count"] for end in ends)
+    within = [one for one in records if one["op"] in "cudtm" and one["transaction"] != "null"]
     return (
         len(last) == 1
         and counts["begin"] == counts["end"]
-        and announced == sum(counts[op] for op in "cudtm")
+        and sum(end["event_count"] for end in ends) == len(within)
     )
 
 
