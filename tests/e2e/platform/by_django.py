@@ -64,23 +64,24 @@ class Invite(Table):
         db_table = "invite"
 
 
-class LoginAttempt(Table):
+class Attempt(Table):
     id = models.BigAutoField(primary_key=True)
-    user_id = models.TextField(null=True)
     succeeded = models.BooleanField()
     error_code = models.TextField(null=True)
     error_message = models.TextField(null=True)
 
     class Meta(Table.Meta):
+        abstract = True
+
+
+class LoginAttempt(Attempt):
+    user_id = models.TextField(null=True)
+
+    class Meta(Table.Meta):
         db_table = "login_attempt"
 
 
-class LogoutAttempt(Table):
-    id = models.BigAutoField(primary_key=True)
-    succeeded = models.BooleanField()
-    error_code = models.TextField(null=True)
-    error_message = models.TextField(null=True)
-
+class LogoutAttempt(Attempt):
     class Meta(Table.Meta):
         db_table = "logout_attempt"
 
