@@ -39,7 +39,7 @@ lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict infra bench
+	$(BIN)/mypy --strict infra bench examples
 	$(BIN)/lint-imports
 
 simulate: $(VENV)/.dev ## Worlds of faults by seed: SEEDS=10000 FIRST=0 SECONDS=60 TRACE=1

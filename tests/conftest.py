@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from cdc_archive.telemetry import masking
 
+pytest.register_assert_rewrite("support")  # contracts in there tell what differs, as tests do
+
 # A shared CI machine may pause for seconds: that is no failure of a property.
 settings.register_profile("patient", deadline=None, print_blob=True)
 settings.load_profile("patient")

@@ -260,6 +260,15 @@ def record(state: StateFolder, changes: int) -> list[str]:
 
 
 def _line(message: Any) -> tuple[int, str, int, str]:
+    at, topic, offset, line = dumped(message)
+    if message.value() and b'"op":' in message.value():
+        line = line[:-1] + ', "kind": "row"}'
+    return at, topic, offset, line
+
+
+def dumped(message: Any) -> tuple[int, str, int, str]:
+    """Where a message belongs in a recording, and the line that it is there."""
+
     def text(data: bytes | None) -> str | None:
         return None if data is None else base64.b64encode(data).decode()
 
@@ -273,8 +282,6 @@ def _line(message: Any) -> tuple[int, str, int, str]:
         "key": text(message.key()),
         "value": text(message.value()),
     }
-    if message.value() and b'"op":' in message.value():
-        line["kind"] = "row"
     return message.timestamp()[1], message.topic(), message.offset(), json.dumps(line)
 
 

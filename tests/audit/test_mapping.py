@@ -110,7 +110,7 @@ def test_the_default_mapping_knows_the_incidents_types() -> None:
         *(f"rate_limit.{what}" for what in ("updated", "deleted")),
     }
     assert len(lost) == 18
-    assert set(OPENAI.types()) == lost | {"project.archived"}
+    assert lost | {"project.archived"} <= set(OPENAI.types())
     assert mapping.load(Path(schema_files.root() / "mappings/openai.toml")).name == "openai"
 
 
