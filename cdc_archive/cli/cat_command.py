@@ -10,6 +10,7 @@ import click
 from cdc_archive.archive.reader import as_json, find
 from cdc_archive.archive.reader.window import Window, microseconds
 from cdc_archive.cli import output, wiring
+from cdc_archive.cli.key_option import asked_key
 from cdc_archive.cli.moments import MOMENT
 from cdc_archive.config import load
 
@@ -23,8 +24,10 @@ from cdc_archive.config import load
 @click.option("--offset", type=int, help="Only this offset (with --topic).")
 @click.option(
     "--follow-key",
-    metavar="JSON",
-    help="""Only the row with this key, for example '{"id":7}', through changes of its key.""",
+    metavar="KEY",
+    multiple=True,
+    help="""Only the row that has or had this key: '{"id":7}', id=7 (once for each column) or 7;
+    under all its keys.""",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many records.")
 @click.pass_obj
@@ -36,12 +39,13 @@ def command(
     start: datetime | None,
     end: datetime | None,
     offset: int | None,
-    follow_key: str | None,
+    follow_key: tuple[str, ...],
     limit: int | None,
 ) -> None:
     """Print archived records as JSON lines, in offset order within each topic partition."""
     reader = wiring.open_reader(load.from_process(config, ("store",)).settings)
     window = Window(microseconds(start), microseconds(end))
-    wanted = find.Wanted(table, topic, key, window, offset, follow_key)
+    followed = asked_key(follow_key, "--follow-key") if follow_key else None
+    wanted = find.Wanted(table, topic, key, window, offset, followed)
     for archived in find.records(reader, wanted, limit):
         output.json_line(as_json.view(archived))

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "worker": "Archive change streams from Kafka until told to stop.",
     "import": "Archive recorded topic dumps (JSON lines).",
     "replay": "Give back the audit events that the archived changes prove.",
+    "history": "Show all versions of one row, each with what proves it.",
     "checkpoint": "Keep all rows' versions, so that replays look back no further.",
     "mapping": "Check a mapping, explain what it makes of a change, print its schema.",
     "ls": "Show what the archive holds: tables, hours, files, offsets.",

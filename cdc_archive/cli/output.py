@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.telemetry.terminal import printable
 
 _DRIVES_A_TERMINAL: Final = re.compile(
@@ -57,15 +57,16 @@ def _cell(value: object) -> str:
 
 def json_line(value: object) -> None:
     """One JSON value on a line of stdout; `msgspec.Raw` in it stays as it is."""
-    try:
-        line = msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # a lone surrogate
-        line = json.dumps(value, separators=(",", ":"))
-    line = _DRIVES_A_TERMINAL.sub(_as_json_escapes, line)
+    line = _DRIVES_A_TERMINAL.sub(_as_json_escapes, json_text(value))
     encoding = sys.stdout.encoding or "utf-8"
     if line.encode(encoding, "replace").decode(encoding) != line:
         line = _NOT_ASCII.sub(_as_json_escapes, line)
     sys.stdout.write(line + "\n")
+
+
+def json_text(value: object) -> str:
+    """A value as JSON text, numbers exact."""
+    return exact_json(value).decode()
 
 
 def _as_json_escapes(found: re.Match[str]) -> str:
@@ -74,8 +75,19 @@ def _as_json_escapes(found: re.Match[str]) -> str:
 
 
 def line(text: str) -> None:
-    """A line of text on stdout."""
-    sys.stdout.write(text + "\n")
+    """A line of text on stdout; what its encoding cannot hold is escaped."""
+    sys.stdout.write(_encodable(text) + "\n")
+
+
+def styled(text: Text) -> None:
+    """A line of text on stdout, coloured on a terminal, of any length."""
+    plain = Text(_encodable(text.plain), text.style, spans=text.spans)
+    console().print(plain if len(plain) == len(text) else Text(plain.plain), soft_wrap=True)
+
+
+def _encodable(text: str) -> str:
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def say(text: str) -> None:

@@ -119,7 +119,7 @@ class Fold:
         self, change: Change, key: str | None, image: Row | None, after: Row
     ) -> Iterator[Transition]:
         record, origin = change.archived.record, Origin.of(change.archived)
-        table, old_key = record.table, _header(record, OLD_KEY)
+        table, old_key = record.table, key_in_header(record, OLD_KEY)
         needed = record.op != "c" and (image is None or _is_partial(image) or _is_partial(after))
         known = self._known(table, key) if needed else None
         if record.op == OP_UNKNOWN_ROW and known is None:
@@ -185,7 +185,7 @@ class Fold:
         before = self._evidence(record, image, self._known(record.table, key))
         if key is not None:
             self._states.drop(record.table, key)
-        new_key = _header(record, NEW_KEY)
+        new_key = key_in_header(record, NEW_KEY)
         if new_key is not None:
             self._moved[record.table, new_key] = before
             return
@@ -260,7 +260,8 @@ def _number(value: object) -> float | str:
     return number if exact else str(value)
 
 
-def _header(record: ChangeRecord, name: str) -> str | None:
+def key_in_header(record: ChangeRecord, name: str) -> str | None:
+    """The key that a header of a change of key names: `NEW_KEY` or `OLD_KEY`."""
     for header, value in record.headers:
         if header == name and value is not None:
             return canonical(value)

@@ -36,3 +36,21 @@ def row_change(
             (f"__debezium.{name}", json.dumps({"id": to}).encode()) for name, to in headers.items()
         ),
     )
+
+
+def in_transaction(change: Message, transaction: int, total_order: int) -> Message:
+    """The change as `provide.transaction.metadata` tells it."""
+    value = json.loads(change.value or b"{}")
+    value["transaction"] = {"id": f"{transaction}:{change.offset}", "total_order": total_order}
+    return change._replace(value=json.dumps(value).encode())
+
+
+def key_change(at: int, old: Any, new: Any, row: Any, shown: Any = None) -> list[Message]:
+    """The three messages of a change of key, in one transaction at one LSN; `row` is after it."""
+    delete = row_change(at, "d", {"id": old} if shown is None else shown, None, old, newkey=new)
+    create = row_change(at, "c", None, row, new, oldkey=old)
+    return [
+        in_transaction(delete, at, 1),
+        row_change(at, "tombstone", None, None, old, newkey=new),
+        in_transaction(create, at, 2),
+    ]

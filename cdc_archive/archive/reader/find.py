@@ -5,28 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.reader.row_search import RowSearch, Survey
 from cdc_archive.archive.reader.window import Window
+from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
-from cdc_archive.decode.images import key_value
 from cdc_archive.errors import NothingFound
-
-NEW_KEY: Final = "__debezium.newkey"
-"""Header on the delete (and tombstone) of a key change: the key that the row has from now on."""
+from cdc_archive.history.asked_key import AskedKey
+from cdc_archive.history.fold import canonical
 
 
 class Wanted(NamedTuple):
-    """What to look for; None: any. Table and topic may hold wildcards; `follow_key` is JSON."""
+    """What to look for; None: any. Table and topic may hold wildcards.
+
+    `follow_key` is a key that the row has or had; what stood under its keys before or after it
+    comes too (`cdc-archive history` tells rows apart).
+    """
 
     table: str | None = None
     topic: str | None = None
     file: str | None = None
     window: Window = Window()
     offset: int | None = None
-    follow_key: str | None = None
+    follow_key: AskedKey | None = None
 
     def file_matches(self, file: FileEntry) -> bool:
         """Whether a file can hold a match."""
@@ -60,25 +64,31 @@ def records(
 
 
 def _search(reader: ArchiveReader, wanted: Wanted) -> Iterator[ArchivedRecord]:
-    for partition in reader.partitions():
-        if wanted.topic is not None and not fnmatchcase(partition.topic, wanted.topic):
-            continue
-        follow = None if wanted.follow_key is None else _Follow(wanted.follow_key)
+    keys: dict[str, set[str]] = {}
+    partitions = [
+        one
+        for one in reader.partitions()
+        if wanted.topic is None or fnmatchcase(one.topic, wanted.topic)
+    ]
+    for partition in partitions:
+        topic = partition.topic
+        if wanted.follow_key is not None and topic not in keys:
+            siblings = [one for one in partitions if one.topic == topic]
+            keys[topic] = _followed(reader, siblings, wanted, wanted.follow_key)
         for archived in reader.scan(partition, wanted.file_matches):
-            if wanted.record_matches(archived) and (follow is None or follow.is_it(archived)):
+            if wanted.record_matches(archived) and (
+                wanted.follow_key is None or canonical(archived.record.key) in keys[topic]
+            ):
                 yield archived
 
 
-class _Follow:
-    """Recognises the messages of one row, and learns its new key when the key changes."""
-
-    def __init__(self, key: str) -> None:
-        self._keys = [key_value(key.encode("utf-8", "surrogateescape"))]
-
-    def is_it(self, archived: ArchivedRecord) -> bool:
-        if key_value(archived.record.key) not in self._keys:
-            return False
-        for name, value in archived.record.headers:
-            if name == NEW_KEY and (new := key_value(value)) not in self._keys:
-                self._keys.append(new)
-        return True
+def _followed(
+    reader: ArchiveReader, topic: list[TopicPartition], wanted: Wanted, key: AskedKey
+) -> set[str]:
+    """The keys of a row in the partitions of one topic, whenever it had them."""
+    at_any_time = Wanted(table=wanted.table).file_matches
+    found = Survey(key)
+    for partition in topic:
+        for archived in reader.scan(partition, at_any_time):
+            found.look(archived)
+    return RowSearch(found).keys
