@@ -9,6 +9,7 @@ from typing import Final
 from cdc_archive.history.states import Version
 
 _PENDING: Final = 20_000
+_PENDING_BYTES: Final = 16 << 20
 """How many changed rows are held before they are written, in the order of their keys."""
 _PAGE: Final = 1_000
 
@@ -75,28 +76,33 @@ class DiskStates:
         self._database = database
         self._connector = connector
         self._names = Names(database)
-        self._pending: dict[tuple[int, bytes], Version | None] = {}
+        self._pending: dict[tuple[int, bytes], bytes | None] = {}
+        self._bytes = 0
 
     def get(self, table: str, key: str) -> Version | None:
         """See the port."""
         place = self._place(table, key)
         if place in self._pending:
-            return self._pending[place]
-        found = self._database.execute(
-            "SELECT version FROM rows WHERE place = ? AND key = ?", place
-        ).fetchone()
-        return None if found is None else Version.decode(found[0])
+            version = self._pending[place]
+        else:
+            found = self._database.execute(
+                "SELECT version FROM rows WHERE place = ? AND key = ?", place
+            ).fetchone()
+            version = None if found is None else found[0]
+        return None if version is None else Version.decode(version)
 
     def put(self, table: str, key: str, version: Version) -> None:
         """See the port."""
-        self._pending[self._place(table, key)] = version
-        if len(self._pending) >= _PENDING:
-            self.flush()
+        self._hold(table, key, version.encode())
 
     def drop(self, table: str, key: str) -> None:
         """See the port."""
-        self._pending[self._place(table, key)] = None
-        if len(self._pending) >= _PENDING:
+        self._hold(table, key, None)
+
+    def _hold(self, table: str, key: str, version: bytes | None) -> None:
+        self._pending[self._place(table, key)] = version
+        self._bytes += len(key) + len(version or b"")
+        if len(self._pending) >= _PENDING or self._bytes >= _PENDING_BYTES:
             self.flush()
 
     def keys(self, table: str) -> Iterator[str]:
@@ -119,13 +125,14 @@ class DiskStates:
         changed = sorted(self._pending.items(), key=lambda one: one[0])
         self._database.executemany(
             "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
-            ((*place, version.encode()) for place, version in changed if version is not None),
+            ((*place, version) for place, version in changed if version is not None),
         )
         self._database.executemany(
             "DELETE FROM rows WHERE place = ? AND key = ?",
             (place for place, version in changed if version is None),
         )
         self._pending.clear()
+        self._bytes = 0
 
     def _place(self, table: str, key: str) -> tuple[int, bytes]:
         return self._table(table), text_bytes(key)

@@ -32,6 +32,7 @@ from cdc_archive.replay.telling import Telling, Told
 
 COMMIT_EVERY: Final = 50_000
 """How many changes lie between two commits of a job's progress."""
+_EVENTS_HELD: Final = 1_000
 LATE_US: Final = 3_600_000_000
 """How far a clock may have stepped back: what lies so much after the end of a window is read."""
 
@@ -159,13 +160,12 @@ class Job:
         report = Report()
         report.add(before.counts)
         telling = Telling(fold, redeliveries, self._builder, self._asked, report)
-        told: list[Told] = []
+        events = _Events(self._database, connector)
 
         def save(*, done: bool) -> None:
             states.flush()
             seen.flush()
-            self._write(connector, told)
-            told.clear()
+            events.flush()
             reached = {stream.number: stream.reached for stream in streams}
             progress = Progress(
                 reached, fold.progress(), dict(redeliveries.highest), report.counts(), done
@@ -179,8 +179,8 @@ class Job:
                 break
             if number % COMMIT_EVERY == 0 and telling.between_transactions:
                 save(done=False)  # a stream knows of a change that it was passed when asked again
-            told += telling.take(change)
-        told += telling.close()
+            events.take(telling.take(change))
+        events.take(telling.close())
         save(done=True)
 
     def _settled(self, connector: str) -> Settled:
@@ -189,21 +189,34 @@ class Job:
             return Settled()
         return Settled(base.progress(connector, self._reading.numbers).highest, base.at_us)
 
-    def _write(self, connector: str, told: list[Told]) -> None:
-        self._database.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-            (
+
+class _Events:
+    """Writes events, some at a time: a TRUNCATE may tell of millions."""
+
+    def __init__(self, database: sqlite3.Connection, connector: str) -> None:
+        self._database = database
+        self._connector = disk_states.text_bytes(connector)
+        self._held: list[tuple[object, ...]] = []
+
+    def take(self, told: Iterator[Told]) -> None:
+        for one in told:
+            event, evidence = one.event.event, one.event.evidence
+            self._held.append(
                 (
-                    disk_states.text_bytes(connector),
+                    self._connector,
                     one.place.packed(),
                     one.number,
-                    one.event.evidence["event_time_us"] or 0,
-                    exact_json(one.event.event),
-                    exact_json(one.event.evidence),
+                    evidence["event_time_us"] or 0,
+                    exact_json(event),
+                    exact_json(evidence),
                 )
-                for one in told
-            ),
-        )
+            )
+            if len(self._held) >= _EVENTS_HELD:
+                self.flush()
+
+    def flush(self) -> None:
+        self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", self._held)
+        self._held.clear()
 
 
 def counts(database: sqlite3.Connection) -> Iterator[Mapping[str, Any]]:

@@ -34,7 +34,12 @@ from cdc_archive.replay.job import LATE_US, Job, Reading
 from cdc_archive.replay.plan import shares, tables_of
 from cdc_archive.replay.planning import Planning, count_the_unmapped, is_mapped
 from cdc_archive.replay.report import Report
-from cdc_archive.replay.workspace import Workspace, open_database
+from cdc_archive.replay.workspace import (
+    CACHE_KIB,
+    STATES_CACHE_KIB,
+    Workspace,
+    open_database,
+)
 from cdc_archive.sinks.sink import Sink
 
 OpenReader = Callable[[], ArchiveReader]
@@ -152,10 +157,11 @@ def run_job(order: Order, folder: Path, number: int, *, cut: bool) -> None:
     workspace, rules = Workspace(folder), order.mapping()
     with ExitStack() as opened:
 
-        def opening(path: Path) -> sqlite3.Connection:
-            return opened.enter_context(closing(open_database(path)))
+        def opening(path: Path, cache_kib: int = CACHE_KIB) -> sqlite3.Connection:
+            return opened.enter_context(closing(open_database(path, cache_kib=cache_kib)))
 
-        planned, own = opening(workspace.plan), opening(workspace.job(number))
+        planned = opening(workspace.plan)
+        own = opening(workspace.job(number), STATES_CACHE_KIB)
         own.executescript(job.SCHEMA)
         planning, reader = Planning(planned), order.open_reader()
         plan, until_us = planning.plan(), order.asked.window.end_us

@@ -12,15 +12,20 @@ from typing import Final
 
 from cdc_archive.errors import Stop
 
-CACHE_KIB: Final = 65_536
-"""Memory that SQLite takes for pages of a file."""
+CACHE_KIB: Final = 16_384
+"""Memory that SQLite takes for pages of a file, if no more is asked for."""
+STATES_CACHE_KIB: Final = 65_536
+"""The same for the rows of a job, which are asked for in any order."""
 
 
-def open_database(path: Path, *, alone: bool = False) -> sqlite3.Connection:
+def open_database(
+    path: Path, *, alone: bool = False, cache_kib: int = CACHE_KIB
+) -> sqlite3.Connection:
     """Open a database of a run, made if need be.
 
     Args:
         path: its file.
+        cache_kib: memory for its pages.
         alone: refuse if another process has it open so.
 
     Raises:
@@ -33,7 +38,7 @@ def open_database(path: Path, *, alone: bool = False) -> sqlite3.Connection:
         else:
             database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        database.execute(f"PRAGMA cache_size = -{cache_kib}")
         if alone:
             database.execute("BEGIN EXCLUSIVE")
             database.execute("COMMIT")
