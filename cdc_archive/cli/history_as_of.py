@@ -7,8 +7,9 @@ from typing import NoReturn
 from cdc_archive.cli import history_words as words
 from cdc_archive.cli import moments, output
 from cdc_archive.errors import NothingFound
-from cdc_archive.history.row_version import ENDS, RowVersion
+from cdc_archive.history.row_version import RowVersion
 from cdc_archive.history.transition import Origin
+from cdc_archive.replay.row_as_of import standing, version_at
 from cdc_archive.replay.row_history import LifeStory, RowHistory
 
 
@@ -19,17 +20,16 @@ def show(history: RowHistory, as_of_us: int) -> None:
         NothingFound: there was no such row then, or the archive does not know; says which.
     """
     at = moments.text(as_of_us)
-    living = [one for one in _newest(history) if _lives(one, as_of_us)]
-    here = [one for one in living if _at(one).key in history.asked] or living
+    here = standing(history, as_of_us)
     if not here:
         _tell_why_not(history, at)
     if len(here) > 1:
-        keys = " and ".join(_at(story).key for story in here)
+        keys = " and ".join(version_at(story).key for story in here)
         raise NothingFound(
             f"no row stood under this key at {at}; those that ever did then stood under {keys}",
             "Ask by one of these keys.",
         )
-    version = _at(here[0])
+    version = version_at(here[0])
     if version.after is None:
         raise NothingFound(
             f"the row existed at {at} under {version.key}, but the archive does not hold it: "
@@ -38,28 +38,6 @@ def show(history: RowHistory, as_of_us: int) -> None:
         )
     output.json_line(version.after)
     _tell_evidence(history, version)
-
-
-def _at(story: LifeStory) -> RowVersion:
-    """The version of the moment: the only one that was kept."""
-    return story.told[-1].version
-
-
-def _newest(history: RowHistory) -> list[LifeStory]:
-    """Of each key the row that was last seen there: two connectors may both tell of a table."""
-    found: dict[str, LifeStory] = {}
-    for story in history.lives:
-        if story.told:
-            other = found.get(_at(story).key)
-            if other is None or (_at(other).time_us or 0) <= (_at(story).time_us or 0):
-                found[_at(story).key] = story
-    return [*found.values()]
-
-
-def _lives(story: LifeStory, as_of_us: int) -> bool:
-    overtaken = story.life.overtaken
-    gone_us = None if overtaken is None else overtaken.archived.record.event_time_us
-    return _at(story).op not in ENDS and (gone_us is None or gone_us > as_of_us)
 
 
 def _tell_evidence(history: RowHistory, version: RowVersion) -> None:
@@ -83,7 +61,7 @@ def _tell_why_not(history: RowHistory, at: str) -> NoReturn:
     action = "All versions: the same command without --as-of."
     ended = [one for one in history.lives if one.told]
     if ended:
-        last = max(ended, key=lambda one: _at(one).time_us or 0)
+        last = max(ended, key=lambda one: version_at(one).time_us or 0)
         raise NothingFound(f"the row did not exist at {at}: {words.ending(last)}", action)
     first = min(history.lives, key=_begin)
     begun = words.beginning(first)

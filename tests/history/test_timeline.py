@@ -13,11 +13,14 @@ from support.row_histories import history_of
 
 from cdc_archive import schema_files
 from cdc_archive.archive.reader.row_search import Move, reachable
+from cdc_archive.archive.reader.window import Window
 from cdc_archive.audit import mapping
 from cdc_archive.decode.images import UNAVAILABLE
 from cdc_archive.errors import NothingFound
 from cdc_archive.history.difference import Difference
 from cdc_archive.history.row_version import RowVersion
+from cdc_archive.replay.row_as_of import standing, version_at
+from cdc_archive.replay.row_history import Asked
 from cdc_archive.source.message import Message
 
 
@@ -378,6 +381,14 @@ class Table:
         self.rows: dict[int, int] = {}
         self.stories: list[list[tuple[str, int, int | None]]] = []
         self.log: list[Message] = []
+        self.seen: list[dict[int, int | None]] = []
+        """After each step, the value under each key."""
+
+    def remember(self) -> None:
+        def value(story: int) -> int | None:
+            return next(a for _, _, a in reversed(self.stories[story]) if a is not None)
+
+        self.seen.append({key: value(story) for key, story in self.rows.items()})
 
     def do(self, at: int, op: str, key: int, target: int) -> None:
         here = self.rows.get(key)
@@ -410,6 +421,17 @@ class Table:
             self.log += key_change(at, key, target, {"id": target, "a": at})
 
 
+def spread(log: list[Message], partitions: int, again: set[int]) -> list[Message]:
+    """The messages on partitions by key; some are delivered twice."""
+    out = []
+    for number, message in enumerate(log):
+        key = json.loads(message.key)["id"] if message.key else number
+        out.append(message._replace(partition=key % partitions))
+        if number in again:
+            out.append(out[-1])
+    return out
+
+
 @given(ops, st.integers(1, 3), st.sets(st.integers(0, 60)))
 def test_the_history_of_each_key_is_that_of_the_rows_that_stood_under_it(
     done: list[tuple[str, int, int]], partitions: int, again: set[int]
@@ -418,12 +440,8 @@ def test_the_history_of_each_key_is_that_of_the_rows_that_stood_under_it(
     table = Table()
     for at, (op, key, target) in enumerate(done):
         table.do(at, op, key, target)
-    log = []
-    for number, message in enumerate(table.log):
-        key = json.loads(message.key)["id"] if message.key else number
-        log.append(message._replace(partition=key % partitions))
-        if number in again:
-            log.append(log[-1])
+        table.remember()
+    log = spread(table.log, partitions, again)
     assume(log)
     for key in KEYS:
         expected = [story for story in table.stories if any(key == one for _, one, _ in story)]
@@ -436,3 +454,23 @@ def test_the_history_of_each_key_is_that_of_the_rows_that_stood_under_it(
             for life in lives(log, str(key))
         ]
         assert told == expected
+
+
+@given(ops, st.sampled_from(KEYS), st.data())
+def test_the_row_as_of_a_time_is_the_one_that_stood_under_the_key(
+    done: list[tuple[str, int, int]], key: int, data: st.DataObject
+) -> None:
+    """None did: then whatever came from there or went there, under the key that it had."""
+    table = Table()
+    for at, step in enumerate([("insert", key, key), *done]):
+        table.do(at, *step)
+        table.remember()
+    at = data.draw(st.integers(0, len(done)))
+    time_us = (1_771_516_800_000 + at) * 1000
+    asked = Asked(Window(None, time_us + 1), last_only=True)
+    found = standing(history_of(spread(table.log, 2, set()), str(key), asked=asked), time_us)
+    told = {json.loads(version_at(one).key)["id"]: version_at(one).after for one in found}
+    if key in table.seen[at]:
+        assert told == {key: {"id": key, "a": table.seen[at][key]}}
+    else:
+        assert all(row == {"id": one, "a": table.seen[at][one]} for one, row in told.items())
