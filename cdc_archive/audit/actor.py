@@ -30,6 +30,9 @@ INVALID: Final = "invalid"
 AMBIGUOUS: Final = "ambiguous"
 """The transaction names two different actors."""
 
+NO_COLUMN: Final = "no column"
+"""The place of a source that names no column for this kind of change."""
+
 _WEIGHT: Final = (MISSING, STALE, INVALID, AMBIGUOUS)
 """Why there is no actor: of several reasons the last one here gives the status."""
 
@@ -167,7 +170,7 @@ def _columns(
     columns: Sequence[str] = getattr(source.columns, transition.op)
     if not columns:
         told = f"the mapping names no actor column for a {transition.op}"
-        return Look("no column", None, MISSING, told)
+        return Look(NO_COLUMN, None, MISSING, told)
     stale = None
     for column in columns:
         value = transition.row.get(column)

@@ -58,7 +58,7 @@ def _life(story: LifeStory) -> dict[str, Any]:
 
 
 def _version(told: Told, life: int) -> dict[str, Any]:
-    version, found = told
+    version, found, _ = told
     where = version.change.position
     return {
         "life": life,

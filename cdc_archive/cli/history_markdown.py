@@ -35,6 +35,7 @@ def lines(history: RowHistory, window: Window) -> Iterator[str]:
         ("window", [escaped("; ".join((words.window(window), *words.outside(history))))]),
         ("row", (escaped(words.life(story)) for story in history.lives)),
         ("proven", [escaped(words.proven(history))]),
+        ("actors", [escaped(words.looked_for(history) or "found, or said why not")]),
         ("losses", [_losses(history)]),
     ]
     yield from _table(("", ""), ((name, "<br>".join(told)) for name, told in facts))
@@ -62,11 +63,11 @@ def _losses(history: RowHistory) -> str:
 
 
 def _version(number: int, told: Told) -> Iterator[str]:
-    version, found = told
+    version = told.version
     yield f"### {number}. {escaped(words.operation(version))}, {escaped(words.when(version))}"
     yield ""
     where = version.change.archived
-    bullets = [words.transaction(version), None if found is None else words.who(found)]
+    bullets = [words.transaction(version), words.who(told)]
     bullets += [f"note: {note}" for note in version.notes]
     if version.unknown_columns:
         names = ", ".join(sorted(version.unknown_columns))

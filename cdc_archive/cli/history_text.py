@@ -42,7 +42,9 @@ def lines(history: RowHistory, window: Window, *, full: bool) -> Iterator[Text]:
             yield Text()
             yield from _version(number, told, full=full)
     yield Text()
-    yield Text(printable(words.proven(history)))
+    for fact in (words.proven(history), words.looked_for(history)):
+        if fact is not None:
+            yield Text(printable(fact))
     for loss in words.losses(history):
         yield Text.assemble(("not in the archive: ", "red"), printable(loss))
     for remark in words.remarks(history):
@@ -59,10 +61,10 @@ def _then(keys: list[str]) -> str:
 
 
 def _version(number: int, told: Told, *, full: bool) -> Iterator[Text]:
-    version, found = told
+    version = told.version
     what = (printable(words.operation(version)), f"bold {_colour(version)}")
     yield Text.assemble((f"{number:>3}  ", "bold"), words.when(version), "  ", what)
-    facts = (words.transaction(version), None if found is None else words.who(found))
+    facts = (words.transaction(version), words.who(told))
     if any(facts):
         yield _indented(", ".join(fact for fact in facts if fact))
     for note in version.notes:

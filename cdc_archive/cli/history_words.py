@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from cdc_archive.archive.reader.window import Window
-from cdc_archive.audit.actor import ActorFound
+from cdc_archive.audit.actor import MISSING, NO_COLUMN
 from cdc_archive.cli import moments
 from cdc_archive.cli.output import json_text
 from cdc_archive.history.difference import Shown
@@ -22,7 +22,7 @@ from cdc_archive.history.transition import (
     Origin,
     Proof,
 )
-from cdc_archive.replay.row_history import LifeStory, RowHistory
+from cdc_archive.replay.row_history import LifeStory, RowHistory, Told
 
 OPS: Final = {
     "key_change": "key change",
@@ -70,13 +70,30 @@ def lsn(number: int) -> str:
     return f"{number >> 32:X}/{number & 0xFFFFFFFF:X} ({number})" if number >= 0 else str(number)
 
 
-def who(found: ActorFound) -> str:
-    """The actor and how far that is proven, or why there is none."""
+def who(told: Told) -> str | None:
+    """The actor and how far that is proven, or why there is none; None for a state."""
+    found = told.actor
+    if found is None:
+        return None
     if found.actor is None:
-        return f"no actor: {found.reason} ({found.status})"
+        reasons = [look.reason for look in told.looks if look.status == found.status != MISSING]
+        return f"no actor ({': '.join((found.status, *reasons[:1]))})"
     there = found.origin
     origin = "" if there is None else f", {there.topic}[{there.partition}] offset {there.offset}"
     return f"by {_actor(found.actor)} ({found.status}: {found.reason}{origin})"
+
+
+def looked_for(history: RowHistory) -> str | None:
+    """Where actors were looked for in vain; None if no version lacks one for that reason."""
+    places = dict.fromkeys(
+        look.place
+        for story in history.lives
+        for told in story.told
+        if told.actor is not None and told.actor.status == MISSING
+        for look in told.looks
+        if look.place != NO_COLUMN
+    )
+    return f"no actor was found in: {'; '.join(places)}" if places else None
 
 
 def _actor(actor: dict[str, Any]) -> str:
@@ -156,9 +173,9 @@ def proven(history: RowHistory) -> str:
     how = ", ".join(
         f"{proofs[name]} {names.get(name, UNKNOWN)}" for name in _PROOFS if proofs[name]
     )
-    parts = [f"{created} created"] if created else []
-    parts += [f"{proofs.total()} changed (version before: {how})"] if how else []
-    parts += [f"{states} of a snapshot"] if states else []
+    parts = [_count(created, "creation")] if created else []
+    parts += [f"{_count(proofs.total(), 'change')} (version before: {how})"] if how else []
+    parts += [_count(states, "state")] if states else []
     return ": ".join((_count(len(told), "version"), ", ".join(parts))) if parts else "no version"
 
 

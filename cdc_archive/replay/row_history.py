@@ -13,7 +13,7 @@ from cdc_archive.archive.reader import quarantine
 from cdc_archive.archive.reader.reader import every_file
 from cdc_archive.archive.reader.row_search import RowSearch, Survey
 from cdc_archive.archive.reader.window import Window
-from cdc_archive.audit.actor import ActorFound, decided
+from cdc_archive.audit.actor import ActorFound, Look, decided
 from cdc_archive.audit.build import Builder
 from cdc_archive.audit.mapping import Mapping
 from cdc_archive.changelog.position import TopicPartition
@@ -40,10 +40,13 @@ class Asked(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A version and who made it; None for a state, which nobody made."""
+    """A version and who made it (None for a state, which nobody made), with where that was looked
+    for.
+    """
 
     version: RowVersion
     actor: ActorFound | None
+    looks: tuple[Look, ...] = ()
 
 
 @dataclass
@@ -220,9 +223,11 @@ def _tell(catalog: Catalog, rules: Mapping, read: ReadRow, stories: list[LifeSto
         builder = Builder(rules, Beside(database))
         for story in stories:
             for version in story.versions:
-                step = version.transition
-                who = None if step is None else decided(builder.looks(step))
-                story.told.append(Told(version, who))
+                if version.transition is None:
+                    story.told.append(Told(version, None))
+                    continue
+                looks = builder.looks(version.transition)
+                story.told.append(Told(version, decided(looks), tuple(looks)))
 
 
 def _gather(gathering: Gathering, rules: Mapping, times_us: list[int]) -> None:

@@ -110,6 +110,15 @@ def test_a_row_is_found_by_its_old_and_by_its_new_key(
 
 
 @pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize("key", ["proj_3", "id=proj_3_moved"])
+def test_cat_follows_a_row_by_each_of_its_keys(run: Run, key: str) -> None:
+    """All its messages, tombstones too; those of its topics only that bear its keys."""
+    out = run("cat", "--topic", "*.project", "--follow-key", key)[1]
+    assert [json.loads(line)["op"] for line in out.splitlines()] == ["r", "d", "tombstone", "c"]
+    assert run("cat", "--follow-key", "1", "--follow-key", "2")[0] == 2
+
+
+@pytest.mark.usefixtures("archive")
 def test_each_version_has_its_time_transaction_actor_and_provenance(run: Run) -> None:
     """An accepted invite, under REPLICA IDENTITY DEFAULT."""
     _, out, _ = run("history", "invite", "--key", "1", "--format", "json")
@@ -146,6 +155,18 @@ def test_an_actor_column_that_a_change_did_not_touch_is_not_its_actor(run: Run) 
     _, out, _ = run("history", "organization", "--key", key, "--format", "json")
     last = json.loads(out)["versions"][2]
     assert (last["actor"], last["actor_status"]) == (None, "stale")
+    text = run("history", "organization", "--key", key)[1]
+    assert "no actor (stale: updated_by was not touched by this change)" in text
+
+
+@pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_where_no_actor_was_found_is_told_once(run: Run, form: str) -> None:
+    """Not with each version."""
+    _, out, _ = run("history", "invite", "--key", "5", "--format", form)
+    assert out.count("no actor (missing)") == 3
+    assert out.count("no actor was found in: column deleted_by, updated_by; message") == 1
+    assert "no column" not in out
 
 
 @pytest.mark.usefixtures("archive")
