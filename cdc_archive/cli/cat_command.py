@@ -9,9 +9,8 @@ import click
 
 from cdc_archive.archive.reader import as_json, find
 from cdc_archive.archive.reader.window import Window, microseconds
-from cdc_archive.cli import output, wiring
+from cdc_archive.cli import moments, output, wiring
 from cdc_archive.cli.key_option import asked_key
-from cdc_archive.cli.moments import MOMENT
 from cdc_archive.config import load
 
 
@@ -19,8 +18,8 @@ from cdc_archive.config import load
 @click.option("--table", help="Only this table (the whole name, or * and ? as wildcards).")
 @click.option("--topic", help="Only this topic (wildcards too).")
 @click.option("--file", "key", help="Only this data file (its key, as `ls --by file` shows it).")
-@click.option("--from", "start", type=MOMENT, help="Event time from, UTC.")
-@click.option("--to", "end", type=MOMENT, help="Event time before, UTC.")
+@click.option("--from", "start", type=moments.time, help="Event time from, UTC.")
+@click.option("--to", "end", type=moments.time, help="Event time before, UTC.")
 @click.option("--offset", type=int, help="Only this offset (with --topic).")
 @click.option(
     "--follow-key",

@@ -10,10 +10,9 @@ from tempfile import TemporaryDirectory
 import click
 
 from cdc_archive import schema_files
-from cdc_archive.archive.reader.window import microseconds, moment
+from cdc_archive.archive.reader.window import microseconds
 from cdc_archive.audit import mapping
-from cdc_archive.cli import output, wiring
-from cdc_archive.cli.moments import MOMENT
+from cdc_archive.cli import moments, output, wiring
 from cdc_archive.cli.replay_command import DEFAULT_MAPPING
 from cdc_archive.config import load
 from cdc_archive.replay import checkpointing
@@ -24,7 +23,7 @@ from cdc_archive.replay.run import Order
 @click.command()
 @click.option(
     "--at",
-    type=MOMENT,
+    type=moments.time,
     help="Event time, UTC: changes before it are in the checkpoint [default: the beginning of the"
     " hour of the newest archived change].",
 )
@@ -56,4 +55,4 @@ def command(
     with TemporaryDirectory(prefix="cdc-archive-checkpoint-", dir=work_dir) as folder:
         made = checkpointing.make(order, store, microseconds(at), Path(folder), jobs)
     output.line(made.key)
-    output.say(f"{made.rows:,} rows as of {moment(made.at_us)}, {made.size:,} bytes")
+    output.say(f"{made.rows:,} rows as of {moments.text(made.at_us)}, {made.size:,} bytes")

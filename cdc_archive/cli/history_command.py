@@ -18,12 +18,12 @@ from cdc_archive.cli import (
     history_json,
     history_markdown,
     history_text,
+    moments,
     output,
     wiring,
 )
 from cdc_archive.cli import history_words as words
 from cdc_archive.cli.key_option import asked_key
-from cdc_archive.cli.moments import MOMENT
 from cdc_archive.cli.replay_command import DEFAULT_MAPPING
 from cdc_archive.config import load
 from cdc_archive.errors import NothingFound
@@ -43,11 +43,11 @@ from cdc_archive.telemetry.terminal import printable
     help="""The row's key, one that it has or had: JSON ('{"id":7}'), column=value (once for each
     column), or the bare value of a key of one column.""",
 )
-@click.option("--from", "start", type=MOMENT, help="Only versions from then on, UTC.")
-@click.option("--to", "end", type=MOMENT, help="Only versions before then, UTC.")
+@click.option("--from", "start", type=moments.time, help="Only versions from then on, UTC.")
+@click.option("--to", "end", type=moments.time, help="Only versions before then, UTC.")
 @click.option(
     "--as-of",
-    type=MOMENT,
+    type=moments.time,
     help="Instead: the row as it was then, as JSON; changes of that very moment are in it.",
 )
 @click.option(

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import click
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _Moment(click.ParamType[datetime]):
-    """A time with its zone."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        try:
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(
-                f"{value!r} is no time such as 2026-02-19, 2026-02-19T16:30 (UTC) or "
-                "2026-02-19T17:30:00.123456+01:00",
-                param,
-                ctx,
-            )
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-MOMENT: Final = _Moment()
-"""2026-02-19, 2026-02-19T16:30:00, 2026-02-19T16:30:00.123456Z, 2026-02-19T17:30+01:00, ..."""
+def time(value: str) -> datetime:
+    """The type of an option: 2026-02-19, 2026-02-19T16:30:00, 2026-02-19T17:30:00.123456+01:00."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no time such as 2026-02-19, 2026-02-19T16:30 (UTC) or "
+            "2026-02-19T17:30:00.123456+01:00"
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def text(time_us: int | None) -> str:

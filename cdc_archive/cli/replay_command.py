@@ -17,8 +17,7 @@ import click
 from cdc_archive import schema_files
 from cdc_archive.archive.reader.window import Window, microseconds
 from cdc_archive.audit import mapping
-from cdc_archive.cli import output, wiring
-from cdc_archive.cli.moments import MOMENT
+from cdc_archive.cli import moments, output, wiring
 from cdc_archive.config import load
 from cdc_archive.errors import NothingFound
 from cdc_archive.replay import run
@@ -31,8 +30,8 @@ DEFAULT_MAPPING = "mappings/openai.toml"
 
 
 @click.command()
-@click.option("--from", "start", type=MOMENT, help="Event time from, UTC.")
-@click.option("--to", "end", type=MOMENT, help="Event time before, UTC.")
+@click.option("--from", "start", type=moments.time, help="Event time from, UTC.")
+@click.option("--to", "end", type=moments.time, help="Event time before, UTC.")
 @click.option("--table", "tables", multiple=True, help="Only these tables (wildcards); repeatable.")
 @click.option("--type", "types", multiple=True, help="Only these event types; repeatable.")
 @click.option(

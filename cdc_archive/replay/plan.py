@@ -92,8 +92,8 @@ class Planner:
         restarts = Restarts({} if base is None else base.restarts)
         if base is not None:
             self._report.add(base.account)
-        for number, partition in enumerate(self._reader.partitions()):
-            last = heads.get(partition)
+        for partition in self._reader.partitions():
+            number, last = len(plan.heads), heads.get(partition)
             for link in self._reader.links(partition, last):
                 last = link
                 _refuse_late(link.commit, reached.get(partition, Reached()))

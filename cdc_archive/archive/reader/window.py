@@ -18,11 +18,6 @@ def microseconds(moment: datetime | None) -> int | None:
     return (zoned - _EPOCH) // timedelta(microseconds=1)
 
 
-def moment(us: int) -> str:
-    """Microseconds since 1970 UTC as ISO text."""
-    return (_EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
-
-
 class Window(NamedTuple):
     """[start_us, end_us) in microseconds since 1970 UTC; None: open on that side."""
 
