@@ -126,7 +126,11 @@ class ArchiveReader:
         schema = opened.metadata.get(VALUE_SCHEMA)
         for fields in opened.records:
             yield ArchivedRecord(
-                ChangeRecord(**_message_fields(fields)), file.key, sequence, schema, incarnation
+                ChangeRecord._make(_message_fields(fields).values()),
+                file.key,
+                sequence,
+                schema,
+                incarnation,
             )
 
     def quarantined(self, file: FileEntry) -> Iterator[tuple[Message, str, str]]:

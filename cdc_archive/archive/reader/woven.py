@@ -40,15 +40,22 @@ def weave(
     """
     heap: list[_Reading] = []
     for number, late in enumerate(files):
-        while heap and heap[0].place < (late.incarnation, late.file.first_offset):
-            yield _advance(heap)
+        begins = (late.incarnation, late.file.first_offset)
+        while heap and heap[0].place < begins:
+            if len(heap) == 1 and heap[0].ends < begins:
+                yield from _rest(heap.pop())
+            else:
+                yield _advance(heap)
         records = read(late)
         first = next(records, None)
         if first is None:
             raise ArchiveDamaged(f"{late.file.key}: holds no record, but its commit counts some")
-        heapq.heappush(heap, _Reading(place(first), number, first, records))
-    while heap:
+        ends = (late.incarnation, late.file.last_offset)
+        heapq.heappush(heap, _Reading(place(first), number, first, records, ends))
+    while len(heap) > 1:
         yield _advance(heap)
+    for last in heap:
+        yield from _rest(last)
 
 
 class _Reading(NamedTuple):
@@ -56,14 +63,20 @@ class _Reading(NamedTuple):
     number: int
     record: ArchivedRecord
     rest: Iterator[ArchivedRecord]
+    ends: tuple[int, int]
+
+
+def _rest(reading: _Reading) -> Iterator[ArchivedRecord]:
+    yield reading.record
+    yield from reading.rest
 
 
 def _advance(heap: list[_Reading]) -> ArchivedRecord:
     """The lowest record; its file's next one takes its place."""
-    _, number, record, rest = heap[0]
+    _, number, record, rest, ends = heap[0]
     following = next(rest, None)
     if following is None:
         heapq.heappop(heap)
     else:
-        heapq.heapreplace(heap, _Reading(place(following), number, following, rest))
+        heapq.heapreplace(heap, _Reading(place(following), number, following, rest, ends))
     return record
