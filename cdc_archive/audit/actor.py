@@ -88,7 +88,10 @@ class Actors:
         return decided([*self.looks(transition, values, functions)])
 
     def looks(self, transition: Transition, values: Row, functions: Functions) -> Iterator[Look]:
-        """What each source gives, up to the one that decides."""
+        """What each source gives, up to the one that decides.
+
+        One that may be of an earlier change decides only if none is of this one for certain.
+        """
         for number, source, shape in self._sources:
             if source.columns is not None:
                 look = _columns(transition, values, source, shape, functions)
@@ -98,17 +101,18 @@ class Actors:
                 told = self._context.testimony(number, transition.change)
                 look = _testimony(transition, told, source, shape, functions)
             yield look
-            if look.actor is not None or look.status == AMBIGUOUS:
+            if look.status in (EXACT, AMBIGUOUS):
                 return
 
 
 def decided(looked: list[Look]) -> ActorFound:
-    """The actor that the last look gave; without one, all reasons."""
+    """The actor that is exact, else the first that was given; without one, all reasons."""
     if not looked:
         return ActorFound(None, MISSING, "the mapping names no actor source")
-    last = looked[-1]
-    if last.actor is not None:
-        return ActorFound(last.actor, last.status, last.place, last.place, last.origin)
+    given = [look for look in looked if look.actor is not None]
+    if given:
+        one = next((look for look in given if look.status == EXACT), given[0])
+        return ActorFound(one.actor, one.status, one.place, one.place, one.origin)
     status = max((look.status for look in looked), key=_WEIGHT.index)
     return ActorFound(None, status, "; ".join(look.reason for look in looked))
 

@@ -4,7 +4,9 @@
 --
 --   SELECT set_config('audit.actor', '{"type": "session", "session": {...}}', true);
 --
--- `true` is SET LOCAL: it ends with the transaction, so a pooled connection forgets it.
+-- `true` is SET LOCAL: it ends with the transaction, so a pooled connection forgets it. The trigger
+-- then fills the columns, whatever the statement says of them. Run this with the search_path of your
+-- tables.
 CREATE FUNCTION fill_actor() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   actor jsonb := nullif(current_setting('audit.actor', true), '')::jsonb

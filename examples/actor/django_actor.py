@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from django.db import connections, transaction
 from django.db.backends.signals import connection_created
@@ -25,7 +25,8 @@ from django.utils.decorators import sync_and_async_middleware
 
 from examples.actor.acting import PREFIX, Actor, acting, current, session_actor, writes
 
-_MESSAGE = "SELECT pg_logical_emit_message(true, %s, %s)"
+# The function takes text or bytes: a driver that sends no types leaves open which.
+_MESSAGE: Final = "SELECT pg_logical_emit_message(true, %s, CAST(%s AS text))"
 
 
 @sync_and_async_middleware  # type: ignore[untyped-decorator]

@@ -14,13 +14,13 @@
 --   SELECT set_config('audit.actor', '{"type": "session", "session": {...}}', true);
 --
 -- and the trigger below sends the message at the first statement that writes, whatever sent it: an
--- ORM, a bulk statement, a function, a cascade.
+-- ORM, a bulk statement, a function, a cascade. Run this with the search_path of your tables.
 CREATE FUNCTION tell_actor() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   actor text := current_setting('audit.actor', true);  -- '' once it was set on this connection
 BEGIN
-  -- Both settings end with the transaction, and a savepoint that is rolled back takes with it the
-  -- message and the note that it was sent. What this connection's next user does is not ours.
+  -- Both settings end with the transaction: the next user of a pooled connection is not this one.
+  -- A savepoint that is rolled back takes with it the message and the note that it was sent.
   IF actor <> '' AND current_setting('audit.told', true) IS DISTINCT FROM actor THEN
     PERFORM pg_logical_emit_message(true, 'audit.actor', actor);
     PERFORM set_config('audit.told', actor, true);

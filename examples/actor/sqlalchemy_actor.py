@@ -20,7 +20,8 @@ from sqlalchemy import Connection, Engine, RootTransaction, event, text
 
 from examples.actor.acting import PREFIX, current, writes
 
-_MESSAGE: Final = text("SELECT pg_logical_emit_message(true, :prefix, :actor)")
+# The function takes text or bytes: a driver that sends no types leaves open which.
+_MESSAGE: Final = text("SELECT pg_logical_emit_message(true, :prefix, CAST(:actor AS text))")
 
 
 class NoTransaction(Exception):
@@ -30,7 +31,7 @@ class NoTransaction(Exception):
 
 
 def tell_actors(engine: Engine) -> None:
-    """Install the listeners on an engine."""
+    """Install the listeners on an engine, once."""
     # By transaction, not by connection: a pooled connection must not remember who used it before.
     told: WeakKeyDictionary[RootTransaction, str] = WeakKeyDictionary()
 

@@ -5,8 +5,9 @@
 --
 -- Three customs carry the audit log:
 --   * deletion is soft (`deleted_at`), so that who did it can be written on the row. A later DELETE of
---     such a row is its purge and no event. Tables without `deleted_at` are deleted from for good;
---     who did that is told by a logical message or an audit_context row (see examples/actor).
+--     such a row is its purge and no event. A row may be deleted for good all the same, as those of
+--     project_user always are: who did that is told by a logical message or an audit_context row (see
+--     examples/actor).
 --   * what is a state of its own has a column of its own: status, archived_at, active, enabled.
 --   * created_by, updated_by, deleted_by hold the actor as JSON, in the shape of the audit log's actor.
 CREATE SCHEMA platform;
@@ -93,8 +94,8 @@ CREATE TABLE project (
   status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'archived')),
   archived_at timestamptz,
   instructions text,                                       -- large: kept out of line
-  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz,
-  created_by jsonb, updated_by jsonb);
+  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz, deleted_at timestamptz,
+  created_by jsonb, updated_by jsonb, deleted_by jsonb);
 ALTER TABLE project ALTER COLUMN instructions SET STORAGE EXTERNAL;
 
 CREATE TABLE project_user (
@@ -132,17 +133,17 @@ CREATE TABLE rate_limit (
   max_requests_per_1_minute int, max_tokens_per_1_minute int, max_images_per_1_minute int,
   max_audio_megabytes_per_1_minute int, max_requests_per_1_day int,
   batch_1_day_max_input_tokens bigint,
-  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz,
-  created_by jsonb, updated_by jsonb,
-  UNIQUE (project_id, model));
+  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz, deleted_at timestamptz,
+  created_by jsonb, updated_by jsonb, deleted_by jsonb);
+CREATE UNIQUE INDEX ON rate_limit (project_id, model) WHERE deleted_at IS NULL;
 
 -- Which project may use a fine-tuned model's checkpoint.
 CREATE TABLE checkpoint_permission (
   id text PRIMARY KEY,
   project_id text NOT NULL REFERENCES project ON DELETE CASCADE,
   fine_tuned_model_checkpoint text NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  created_by jsonb);
+  created_at timestamptz NOT NULL DEFAULT now(), deleted_at timestamptz,
+  created_by jsonb, deleted_by jsonb);
 
 -- --- Security of an organization ----------------------------------------------------------------
 
@@ -160,8 +161,8 @@ CREATE TABLE certificate (
   name text NOT NULL,
   content text NOT NULL,                                   -- PEM
   active boolean NOT NULL DEFAULT false,
-  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz,
-  created_by jsonb, updated_by jsonb);
+  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz, deleted_at timestamptz,
+  created_by jsonb, updated_by jsonb, deleted_by jsonb);
 
 CREATE TABLE ip_allowlist (
   id text PRIMARY KEY,
@@ -191,8 +192,8 @@ CREATE TABLE workload_identity_provider_mapping (
   service_account_id text NOT NULL REFERENCES service_account ON DELETE CASCADE,
   name text NOT NULL,
   conditions jsonb NOT NULL DEFAULT '{}',                  -- claims that a token must have
-  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz,
-  created_by jsonb, updated_by jsonb);
+  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz, deleted_at timestamptz,
+  created_by jsonb, updated_by jsonb, deleted_by jsonb);
 
 -- --- Groups and roles ---------------------------------------------------------------------------
 
@@ -221,8 +222,8 @@ CREATE TABLE role_assignment (                             -- a user or a group 
   principal_id text NOT NULL,
   resource_type text NOT NULL,
   resource_id text NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  created_by jsonb);
+  created_at timestamptz NOT NULL DEFAULT now(), deleted_at timestamptz,
+  created_by jsonb, deleted_by jsonb);
 
 CREATE TABLE role_binding (                                -- a role is usable on a resource
   id text PRIMARY KEY,
@@ -235,8 +236,8 @@ CREATE TABLE role_binding (                                -- a role is usable o
   enabled boolean NOT NULL DEFAULT true,
   source text NOT NULL CHECK (source IN ('role_toggle', 'role_connector_update', 'role_delete',
     'workspace_permissions', 'connector_publish')),
-  created_at timestamptz NOT NULL DEFAULT now(),
-  created_by jsonb);
+  created_at timestamptz NOT NULL DEFAULT now(), deleted_at timestamptz,
+  created_by jsonb, deleted_by jsonb);
 
 -- --- What tells the actor where the row cannot (examples/actor) ----------------------------------
 

@@ -77,6 +77,15 @@ def test_an_actor_of_an_update_whose_version_before_is_unknown_is_unverified() -
     assert told(made(step, COLUMNS))[:2] == (session("ann"), "unverified")
 
 
+def test_an_actor_that_the_transaction_names_comes_before_an_unverified_one() -> None:
+    """The column may name who made an earlier change; without a message it is all there is."""
+    step, sources = transition("update", None, ROW), rules(COLUMNS, MESSAGE)
+    log = logical_message("audit.actor", session("bob"))
+    assert told(made(step, sources, log))[:3] == (session("bob"), "exact", "message audit.*")
+    found = told(made(step, sources))
+    assert found[:3] == (session("ann"), "unverified", "column updated_by")
+
+
 SPLIT = """
 columns = { update = ["updated_by_id", "updated_by_email"] }
 value = "{type: 'session', session: {user: {id: row.updated_by_id, email: row.updated_by_email}}}"

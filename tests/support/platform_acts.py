@@ -440,6 +440,7 @@ NO_EVENTS: list[tuple[str, list[Act]]] = [
     ("a deleted invite is purged", [gone("invite", **DELETED_INVITE)]),
     ("a deleted invite is restored", [set_in("invite", DELETED_INVITE, deleted_at=None)]),
     ("a deleted key is purged", [gone("api_key", **KEY | {"deleted_at": AT})]),
+    ("a revoked key is deleted", [set_in("api_key", KEY | {"revoked_at": AT}, deleted_at=AT)]),
     ("a key gets another name", [set_in("api_key", KEY, name="b")]),
     ("an organization pays elsewhere", [set_in("organization", ORG, billing_email="b@x.org")]),
     ("a column is added, true", [set_in("organization", {"id": "o"}, scim_enabled=True)]),

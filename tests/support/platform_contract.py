@@ -122,3 +122,26 @@ class PlatformContract:
                 assert told["topic"] == "platform.message"
             elif kind == "row":
                 assert told["topic"] == f"platform.platform.{name.removesuffix('*')}"
+
+    def test_a_version_before_is_proven_as_the_tables_identity_allows(
+        self, recovered: Recovered
+    ) -> None:
+        """FULL: by the message. DEFAULT: by the archive; also a column kept out of line."""
+        by_proof: dict[str, set[str]] = {}
+        for proof in recovered.proofs:
+            table = proof["table"].removeprefix("lab.platform.")
+            by_proof.setdefault(proof["before"], set()).add(table)
+        default = {"project", "project_user", "group", "external_key", "session"}
+        assert by_proof["reconstructed"] == default
+        assert not by_proof["exact"] & default
+        renamed = next(one for one in recovered.proofs if one["type"] == "project.updated")
+        first = {"topic": "platform.platform.project", "partition": 0, "offset": 0}
+        assert renamed["reconstructed_columns"] == {"instructions": first}
+
+    def test_an_event_of_several_rows_names_each(self, recovered: Recovered) -> None:
+        """In the order of the transaction."""
+        activated = next(one for one in recovered.proofs if one["type"] == "certificates.activated")
+        assert [one["key"] for one in activated["members"]] == [
+            '{"id":"cert_1"}',
+            '{"id":"cert_2"}',
+        ]
