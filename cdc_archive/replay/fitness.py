@@ -169,6 +169,7 @@ class Fitness:
         source = fit.source
         if source.row is not None and not self._fitting(source.row):
             yield Finding(where, f"no table of the archive fits {', '.join(source.row)}")
+            return
         for op in ("create", "update", "delete") if source.columns is not None else ():
             tables = {table for one in self.rules if one.rule.on == op for table in one.tables}
 
