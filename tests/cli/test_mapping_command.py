@@ -53,12 +53,12 @@ tables = ["api_key"]
 on = "update"
 id = "row.uuid || row.identifier"
 changed = ["deleted"]
-needs = ["state"]
+needs = ["nme"]
 when = "row.name && before.gone"
 payload = "{id: id, name: row.title || row.name}"
 [[rule]]
 type = "lost.created"
-tables = ["app.lost"]
+tables = ["api_keys"]
 on = "create"
 id = "row.id"
 [[actor.source]]
@@ -130,16 +130,19 @@ def test_what_a_mapping_names_and_the_archive_lacks_is_found(run: Any) -> None:
     assert code == 21
     told = {one["where"]: one["what"] for one in found["findings"]}
     assert told["rule 3 (unfit.updated)"] == (
-        "no row of lab.app.api_key has deleted (changed), state (needs), identifier (id), "
-        "uuid (id), gone (when)"
+        "no row of lab.app.api_key has deleted (changed), nme (needs; did you mean name?), "
+        "identifier (id), uuid (id), gone (when)"
     )
-    assert told["rule 4 (lost.created)"] == "no table of the archive fits app.lost"
+    assert (
+        told["rule 4 (lost.created)"]
+        == "no table of the archive fits api_keys; did you mean api_key?"
+    )
     assert told["actor.source 2"] == "no table of the archive fits audit_context"
     assert told["lookup.projects"] == "no row of lab.app.project has uuid"
     assert told["types 1"] == "no row of lab.app.api_key has born"
     code, out, err = run(FITS + UNFIT, "check", "m.toml")
     assert code == 21
-    assert "finding: rule 4 (lost.created): no table of the archive fits app.lost" in out
+    assert "finding: rule 4 (lost.created): no table of the archive fits api_keys; did you" in out
     assert "fits: 4 findings" in err
 
 
