@@ -263,6 +263,25 @@ def test_a_logical_message_shows_what_it_tells(run: Any) -> None:
 
 
 @pytest.mark.usefixtures("archive")
+def test_what_stands_beside_a_change_is_looked_at(run: Any) -> None:
+    """The actor that another message of the transaction names, and where; `check` counts it."""
+    text = FITS.replace("[lookup", '[[actor.source]]\nmessage = ["actor"]\n[lookup')
+    text = text.replace('"api_key"', '"service_account"').replace("last_used_at", "role")
+    text = text.replace("used_at", "name")
+    (step,) = explained(run, text, "jp.app.service_account:0:2")["steps"]
+    column, message = step["actor_sources"]
+    assert (column["status"], message["status"]) == ("missing", "exact")
+    assert message["actor"]["session"]["user"]["id"] == "user_0005"
+    assert message["from"] == {"topic": "jp.message", "partition": 0, "offset": 2}
+    _, out, _ = run(
+        text, "explain", "--mapping", "m.toml", "--offset", "jp.app.service_account:0:2"
+    )
+    assert "(from jp.message[0] offset 2)" in out
+    _, found = checked(run, text)
+    assert found["actor_sources"][1]["gave"] == 1
+
+
+@pytest.mark.usefixtures("archive")
 def test_a_place_is_told_in_one_option_or_three(run: Any) -> None:
     """What is no place, and what is not in the archive, is refused."""
     where = ["--topic", "jp.app.api_key", "--partition", "0", "--offset", "2"]
