@@ -280,7 +280,11 @@ def _json_object(value: Any) -> Any:
 def pruned(value: Any) -> Any:
     """The value without the members that are null."""
     if isinstance(value, list):
-        return [pruned(one) for one in value]
+        return [pruned(one) if isinstance(one, dict | list) else one for one in value]
     if not isinstance(value, dict):
         return value
-    return {name: pruned(one) for name, one in value.items() if one is not None}
+    return {
+        name: pruned(one) if isinstance(one, dict | list) else one
+        for name, one in value.items()
+        if one is not None
+    }

@@ -191,7 +191,10 @@ class _Judged:
             return Unproven(rule.type, "the id of the row is not known")
         values = {**values, "id": found}
         if rule.item is not None:
-            return self._part(number, rule, rule.item.of(values, self._functions), values)
+            item = pruned(rule.item.of(values, self._functions))
+            if item is None:
+                return Unproven(rule.type, "the item of the row is not known")
+            return self._part(number, rule, item, values)
         payload = self._payload(rule, values)
         if not isinstance(payload, dict):
             return No("the payload is no object")
@@ -224,7 +227,7 @@ class _Judged:
         return Part(
             number,
             rule.type,
-            pruned(item),
+            item,
             self._transition,
             event,
             values,

@@ -56,12 +56,23 @@ def _field(node: Any) -> Evaluate:
 
 
 def _path(names: Sequence[str]) -> Evaluate:
+    if len(names) == 2:  # noqa: PLR2004  # `row.id`: what expressions consist of
+        return _column(*names)
+
     def of(value: Any, _: Functions) -> Any:
         for name in names:
             if not isinstance(value, dict):
                 return None
             value = value.get(name)
         return value
+
+    return of
+
+
+def _column(row: str, name: str) -> Evaluate:
+    def of(value: Any, _: Functions) -> Any:
+        found = value.get(row) if isinstance(value, dict) else None
+        return found.get(name) if isinstance(found, dict) else None
 
     return of
 
@@ -235,8 +246,19 @@ def _reference(node: Any) -> Evaluate:
 
 def _call(node: Any) -> Evaluate:
     name, arguments = node["value"], _children(node)
+    spec = Functions.FUNCTION_TABLE.get(name, {"signature": ()})
+    taken = spec["signature"]
+    if len(taken) == len(arguments) and not any(one["types"] for one in taken):
+        return _call_of_anything(spec["function"], arguments)
     return lambda value, functions: functions.call_function(
         name, [argument(value, functions) for argument in arguments]
+    )
+
+
+def _call_of_anything(function: Callable[..., Any], arguments: list[Evaluate]) -> Evaluate:
+    """A call of a function that takes whatever it is given: nothing is to be checked."""
+    return lambda value, functions: function(
+        functions, *[argument(value, functions) for argument in arguments]
     )
 
 

@@ -14,6 +14,10 @@ from cdc_archive.audit.context import Context, NoContext
 from cdc_archive.decode.images import Row, parsed
 from cdc_archive.history.position import Change
 
+_told: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_text: Final = json.JSONEncoder(separators=(",", ":"), default=str, sort_keys=True).encode
+"""A value as text that is equal for equal values."""
+
 
 class Functions(Standard):
     """The functions, as they answer for one change.
@@ -45,7 +49,8 @@ class Functions(Standard):
         """A number as it came: the standard function puts an exact fraction in quotes."""
         if isinstance(value, str):
             return value
-        return str(value) if isinstance(value, Decimal) else _text(value)
+        is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+        return str(value) if is_number else _told(value)
 
 
 NOTHING_BESIDE: Final = Functions(NoContext(), None)
@@ -62,10 +67,6 @@ def arities() -> dict[str, tuple[int, bool]]:
 
 def _variadic(spec: dict[str, Any]) -> bool:
     return bool(spec["signature"][-1].get("variadic"))
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, default=str)
 
 
 def _elements(value: Any) -> list[Any]:

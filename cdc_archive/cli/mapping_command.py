@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+import msgspec
 
 from cdc_archive import schema_files
 from cdc_archive.archive.reader import find
@@ -20,6 +21,7 @@ from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.cli import mapping_text, output, wiring
 from cdc_archive.cli.replay_command import DEFAULT_MAPPING
 from cdc_archive.config import load
+from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.errors import MappingUnfit, NothingFound
 from cdc_archive.history.fold import ReadRow
 from cdc_archive.replay import explained, trial
@@ -66,7 +68,7 @@ def check(
         fitness = Fitness(opened, seen)
         fitness.try_on(window)
     if as_json:
-        output.json_line(fitness.to_dict())
+        output.json_line(msgspec.Raw(exact_json(fitness.to_dict())))
     else:
         mapping_text.show_fitness(fitness)
     found = sum(not one.note for one in fitness.findings())
@@ -112,7 +114,7 @@ def explain(
     with _trial(reader, rules, read, window) as opened:
         found = explained.explain(opened, archived, read)
     if as_json:
-        output.json_line(explained.to_dict(found))
+        output.json_line(explained.as_line(found))
     else:
         mapping_text.show_explained(found)
 

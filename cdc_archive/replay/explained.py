@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +18,9 @@ from cdc_archive.history.fold import ReadRow
 from cdc_archive.history.order import ROWS
 from cdc_archive.history.transition import Origin, Transition
 from cdc_archive.replay.trial import Step, Trial
+
+MOST_ROWS: Final = 100
+"""How many rows that a TRUNCATE ended are shown."""
 
 
 class ExplainedStep(NamedTuple):
@@ -61,7 +65,7 @@ def explain(trial: Trial, archived: ArchivedRecord, read: ReadRow) -> Explained:
             builder = trial.builder
             steps = [
                 ExplainedStep(one, builder.explain(one), builder.looks(one))
-                for one in step.transitions
+                for one in islice(step.transitions, MOST_ROWS)
             ]
             return Explained(archived, "" if steps else _why(step), steps, told)
     return Explained(archived, "the record is not among the changes of its table", [], told)
@@ -89,13 +93,17 @@ def _testimony(rules: Mapping, archived: ArchivedRecord, read: ReadRow) -> list[
     return [Testimony(number + 1, value) for number, value in told if value is not None]
 
 
-def to_dict(explained: Explained) -> dict[str, Any]:
-    """As JSON; values as exact as they are."""
+def as_line(explained: Explained) -> msgspec.Raw:
+    """As one JSON object; values as exact as they are."""
+    return _exact(_told(explained))
+
+
+def _told(explained: Explained) -> dict[str, Any]:
     return {
         "record": as_json.view(explained.archived),
         "why_no_step": explained.why or None,
         "testimony": [
-            {"actor_source": one.number, "value": _exact(one.value)} for one in explained.testimony
+            {"actor_source": one.number, "value": one.value} for one in explained.testimony
         ],
         "steps": [_step(one) for one in explained.steps],
     }
@@ -111,7 +119,7 @@ def _step(one: ExplainedStep) -> dict[str, Any]:
         "before": transition.before_proof,
         "before_from": _where(transition.before_origin),
         "changed": [
-            {"column": name, "old": _exact(before.get(name)), "new": _exact(row.get(name))}
+            {"column": name, "old": before.get(name), "new": row.get(name)}
             for name in sorted(transition.changed or ())
         ],
         "unknown_columns": sorted(transition.unknown_columns),
@@ -129,9 +137,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
     }
     if isinstance(made, AuditEvent):
-        told |= {"event": _exact(made.event), "evidence": _exact(made.evidence)}
+        told |= {"event": made.event, "evidence": made.evidence}
     elif isinstance(made, Part):
-        told |= {"item": _exact(made.item)}
+        told |= {"item": made.item}
     return told
 
 
@@ -140,7 +148,7 @@ def _look(number: int, look: Look) -> dict[str, Any]:
         "source": number,
         "place": look.place,
         "status": look.status,
-        "actor": _exact(look.actor),
+        "actor": look.actor,
         "reason": look.reason or None,
         "from": _where(look.origin),
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from cdc_archive.archive.reader.window import Window
@@ -162,13 +163,14 @@ class Fitness:
     def _of_rule(self, fit: RuleFit) -> Iterator[Finding]:
         where = f"rule {fit.number} ({fit.rule.type})"
         if not fit.tables:
-            yield Finding(where, f"no table of the archive fits {', '.join(fit.rule.tables)}")
+            yield Finding(where, self._no_table(fit.rule.tables))
         yield from self._lacking(where, fit.tables, lambda has: columns.of_rule(fit.rule, has))
 
     def _of_source(self, where: str, fit: SourceFit) -> Iterator[Finding]:
         source = fit.source
         if source.row is not None and not self._fitting(source.row):
-            yield Finding(where, f"no table of the archive fits {', '.join(source.row)}")
+            yield Finding(where, self._no_table(source.row))
+            return
         for op in ("create", "update", "delete") if source.columns is not None else ():
             tables = {table for one in self.rules if one.rule.on == op for table in one.tables}
 
@@ -181,14 +183,16 @@ class Fitness:
         elif not fit.asked and any(one.asked for one in self.sources):
             yield Finding(where, "was never asked: another source always decided", note=True)
 
-    def _of_named(self, where: str, patterns: list[str], names: list[str]) -> Iterator[Finding]:
+    def _of_named(
+        self, where: str, patterns: Sequence[str], names: Sequence[str]
+    ) -> Iterator[Finding]:
         tables = self._fitting(patterns)
         if not tables:
-            yield Finding(where, f"no table of the archive fits {', '.join(patterns)}")
+            yield Finding(where, self._no_table(patterns))
         has = self._seen.of(tables)
         missing: dict[str, list[str]] = {name: [] for name in names if has and name not in has}
         if missing:
-            yield Finding(where, _no_row_has(tables, missing))
+            yield Finding(where, _no_row_has(tables, missing, has))
 
     def _lacking(
         self, where: str, tables: list[str], needs: Callable[[Columns], Iterator[Need]]
@@ -202,15 +206,31 @@ class Fitness:
             for name in need.alternatives:
                 spare.setdefault(name, []).append(need.key)
         if missing:
-            yield Finding(where, _no_row_has(tables, missing))
+            yield Finding(where, _no_row_has(tables, missing, has))
         spare = {name: keys for name, keys in spare.items() if name not in missing}
         if spare:
-            yield Finding(where, _no_row_has(tables, spare) + "; alternatives are there", note=True)
+            yield Finding(
+                where, _no_row_has(tables, spare, ()) + "; alternatives are there", note=True
+            )
 
-    def _fitting(self, patterns: list[str]) -> list[str]:
+    def _no_table(self, patterns: Sequence[str]) -> str:
+        told = f"no table of the archive fits {', '.join(patterns)}"
+        parts = {table.rpartition(".")[2]: table for table in self.tables}
+        near = [close for one in patterns for close in _near(one, parts)]
+        return f"{told}; did you mean {near[0]}?" if near else told
+
+    def _fitting(self, patterns: Sequence[str]) -> list[str]:
         return [table for table in self.tables if fits_any(table, patterns)]
 
 
-def _no_row_has(tables: list[str], names: dict[str, list[str]]) -> str:
-    told = (f"{name} ({', '.join(keys)})" if keys else name for name, keys in names.items())
+def _no_row_has(tables: list[str], names: dict[str, list[str]], has: Collection[str]) -> str:
+    told = []
+    for name, keys in names.items():
+        beside = [", ".join(keys)] if keys else []
+        beside += [f"did you mean {near}?" for near in _near(name, has)]
+        told.append(f"{name} ({'; '.join(beside)})" if beside else name)
     return f"no row of {', '.join(tables)} has {', '.join(told)}"
+
+
+def _near(name: str, known: Collection[str]) -> list[str]:
+    return get_close_matches(name, known, n=1, cutoff=0.8)

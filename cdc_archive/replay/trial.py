@@ -36,11 +36,14 @@ WantsTable = Callable[[str], bool]
 
 
 class Step(NamedTuple):
-    """A change, and the transitions that it makes; a redelivery makes none."""
+    """A change, and the transitions that it makes; a redelivery makes none.
+
+    `transitions` are made while they are asked for: a TRUNCATE makes one for every row.
+    """
 
     change: Change
     redelivered: bool
-    transitions: list[Transition]
+    transitions: Iterator[Transition]
 
 
 class Trial:
@@ -107,10 +110,13 @@ class Trial:
         fold = Fold(DiskStates(self._database, connector), self._read)
         redeliveries = Redeliveries(DiskSeen(self._database))
         for change in in_commit_order(streams):
-            if redeliveries.is_new(change):
-                yield Step(change, False, list(fold.apply(change)))
-            else:
-                yield Step(change, True, [])
+            if not redeliveries.is_new(change):
+                yield Step(change, True, iter(()))
+                continue
+            transitions = fold.apply(change)
+            yield Step(change, False, transitions)
+            for _ in transitions:  # the versions of rows that were not looked at change as well
+                pass
 
     def _records(
         self, planned: StreamTables, wanted: Callable[[FileEntry], bool]

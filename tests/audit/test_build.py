@@ -94,6 +94,14 @@ def test_a_groups_payload_that_does_not_fit_is_unproven() -> None:
     assert made.reason == "the mapping does not fit this row: JMESPathTypeError"
 
 
+def test_a_row_without_an_item_is_not_proven_to_be_in_the_group() -> None:
+    """The others are."""
+    build = builder(GROUP.replace("{id: row.id, name: row.name}", "row.uuid"))
+    assert build.build(activated(0)) == [
+        Unproven("certificates.activated", "the item of the row is not known")
+    ]
+
+
 PROJECT = """
 [lookup.projects]
 tables = ["project"]

@@ -116,11 +116,16 @@ def value(text: str, row: dict[str, Any]) -> Any:
         ("minus(row.text, row.b)", [1]),
         ("to_string(row.exact)", "51.690"),
         ("to_string(row.a)", "[1,2,3]"),
+        ("to_string(`7`)", "7"),
+        ("to_string(`true`)", "true"),
+        ("to_string({b: row.p, a: `1`})", '{"b":"p1","a":1}'),
+        ("to_string(row.big)", "9" * 5000),
     ],
 )
 def test_functions_of_a_mapping(text: str, found: Any) -> None:
     """Null where there is nothing to look up; lists that are JSON text; exact numbers."""
     row = {"p": "p1", "a": [1, 2, 3], "b": [3], "text": "[1, 3]", "exact": Decimal("51.690")}
+    row["big"] = Decimal("9" * 5000)
     assert value(text, row) == found
 
 
