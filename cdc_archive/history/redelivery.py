@@ -43,7 +43,10 @@ class MemorySeen:
 
 
 class Settled(NamedTuple):
-    """All changes before a time: the highest mark of each stream, by its number, among them."""
+    """All changes before a time: the highest mark of each stream, by its number, among them.
+
+    Rows of a snapshot are none: an early one may come late, and to fold one twice does no harm.
+    """
 
     highest: Mapping[int, Mark] = {}
     before_us: int = 0
@@ -53,7 +56,8 @@ class Settled(NamedTuple):
         time_us = change.archived.record.event_time_us
         highest = self.highest.get(change.place.stream)
         early = time_us is not None and time_us < self.before_us
-        return early and highest is not None and mark <= highest
+        streamed = early and not change.position.snapshot
+        return streamed and highest is not None and mark <= highest
 
 
 class Redeliveries:
