@@ -8,6 +8,7 @@ The table of exit codes in the README is tested against this module.
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 
 class CdcArchiveError(Exception):
@@ -28,6 +29,16 @@ class CdcArchiveError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  {self.action}" if self.action else self.what
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """From another process it comes as itself, whatever it was made of."""
+        return _again, (type(self), self.args, vars(self))
+
+
+def _again(kind: type[CdcArchiveError], args: tuple[Any, ...], state: Any) -> CdcArchiveError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 class Stop(CdcArchiveError):

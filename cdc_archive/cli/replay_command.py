@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from cdc_archive.errors import NothingFound
 from cdc_archive.replay import run
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.report import Report
+from cdc_archive.replay.workspace import Workspace
 from cdc_archive.sinks.jsonl import JsonLines
 from cdc_archive.telemetry.terminal import printable
 
@@ -115,7 +115,7 @@ def _folder(named: Path | None) -> Iterator[Path]:
             yield Path(temporary)
         return
     yield named
-    shutil.rmtree(named, ignore_errors=True)
+    Workspace(named).remove()
 
 
 def _refuse_unknown_types(types: tuple[str, ...], rules: mapping.Mapping) -> None:

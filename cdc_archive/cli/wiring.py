@@ -12,6 +12,7 @@ from re import compile as pattern
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+import structlog
 from pydantic import SecretStr
 
 from cdc_archive import __version__
@@ -35,6 +36,7 @@ from cdc_archive.source.recorded import RecordedSource
 from cdc_archive.source.source import Source
 from cdc_archive.storage.object_store import ObjectStore
 from cdc_archive.storage.retry import Patience, RetryingStore
+from cdc_archive.telemetry import logs
 from cdc_archive.worker.assignment import Assignment
 from cdc_archive.worker.background import Background
 from cdc_archive.worker.checkpoint import Checkpoint
@@ -52,9 +54,12 @@ _TOPIC_PATIENCE_S: Final = 300.0
 
 
 def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
-    """The store that `store.url` names, with patience."""
+    """The store that `store.url` names, with patience; what it waits for is told on stderr."""
     store = settings.store
     assert store is not None
+    if not structlog.is_configured():  # in a command that is no service, and in its processes
+        secrets = (_open(store.secret_access_key), _open(store.session_token))
+        logs.configure("warning", "auto", [secret for secret in secrets if secret])
     inner = _s3(store) if store.is_s3 else _local(store)
     return RetryingStore(inner, Patience(store.retry_seconds, on_retry=on_retry))
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from cdc_archive.audit.context import Testimony
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.decode.images import Row, parsed
+from cdc_archive.history.order import connector_of
 from cdc_archive.history.position import Change
 from cdc_archive.history.states import RowStates, Version
 from cdc_archive.history.transition import Origin
@@ -90,7 +91,7 @@ class Beside:
         """See the port."""
         if key is None:
             return None
-        own, connectors = _connector(change), self._connectors(name)
+        own, connectors = text_bytes(connector_of(change.archived)), self._connectors(name)
         if own in connectors:
             found = self._database.execute(
                 "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector = ? AND place <= ?"

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,14 +27,14 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.errors import NothingFound
 from cdc_archive.history.order import ROWS, Reached
-from cdc_archive.replay import disk_states
+from cdc_archive.replay import disk_states, processes
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.beside import SAME_TRANSACTION_US
 from cdc_archive.replay.plan import Plan, PlannedFiles, shares, tables_of
 from cdc_archive.replay.planning import Planning
 from cdc_archive.replay.progress import Progress
 from cdc_archive.replay.report import Report
-from cdc_archive.replay.run import Order, reading_of, run_jobs
+from cdc_archive.replay.run import Order, reading_of, run_job
 from cdc_archive.replay.workspace import Workspace, open_database
 from cdc_archive.storage.object_store import ObjectStore
 
@@ -66,7 +67,7 @@ def make(order: Order, store: ObjectStore, at_us: int | None, folder: Path, jobs
     """
     workspace = Workspace(folder)
     with ExitStack() as opened:
-        opened.enter_context(closing(open_database(workspace.lock, alone=True)))
+        opened.enter_context(workspace.held())
         workspace.clear()
         planning = Planning(opened.enter_context(closing(open_database(workspace.plan))))
         reader = order.open_reader()
@@ -74,7 +75,7 @@ def make(order: Order, store: ObjectStore, at_us: int | None, folder: Path, jobs
         at_us = _newest_hour(planning.files) if at_us is None else at_us
         _deal(planning, plan, at_us, jobs)
         cut = order._replace(asked=Asked(Window(at_us, at_us)))
-        run_jobs(cut, workspace, planning.jobs(), jobs, cut=True)
+        processes.run_all(partial(run_job, cut, folder, cut=True), planning.jobs(), jobs)
         paths = [workspace.job(number) for number in range(planning.jobs())]
         databases = [opened.enter_context(closing(open_database(path))) for path in paths]
         return _Keeping(reader, store, plan, planning.files, at_us).keep(
@@ -91,11 +92,12 @@ def _deal(planning: Planning, plan: Plan, at_us: int, jobs: int) -> None:
     before = Window(None, at_us)
 
     def is_read(file: FileEntry) -> bool:
-        return not ROWS.isdisjoint(file.counts) and before.may_hold(file)
+        return not ROWS.isdisjoint(file.counts)
 
-    dealt = shares(tables_of(planning.files.contents(), is_read), jobs)
-    if not any(dealt):
+    if not any(is_read(file) and before.may_hold(file) for _, file in planning.files.contents()):
         raise NothingFound("the archive holds no change before that time", "See: cdc-archive ls")
+    # A table that begins later is read as well: what a stream has passed must be in the state.
+    dealt = shares(tables_of(planning.files.contents(), is_read), jobs)
     planning.keep("a checkpoint", plan, dealt, Report())
 
 
@@ -162,6 +164,8 @@ class _Keeping:
 
         What tells of an actor may stand up to a day before the change.
         """
+        if self._files.begins_anew(number):
+            return None
         early = self._at_us - SAME_TRANSACTION_US
 
         def is_settled(named: NamedFile) -> bool:

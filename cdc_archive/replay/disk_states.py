@@ -9,8 +9,9 @@ from typing import Final
 from cdc_archive.history.states import Version
 
 _PENDING: Final = 20_000
-_PENDING_BYTES: Final = 16 << 20
 """How many changed rows are held before they are written, in the order of their keys."""
+_PENDING_BYTES: Final = 16 << 20
+"""The same in bytes."""
 _PAGE: Final = 1_000
 
 SCHEMA: Final = """

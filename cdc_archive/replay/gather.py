@@ -108,7 +108,7 @@ class Gathering:
         for connector, streams in sorted(self._streams(lookup, until_us, base).items()):
             if connector not in states:
                 states[connector] = self._states(name, lookup, connector)
-            self._follow(states[connector], streams)
+            self._follow(states[connector], connector, streams)
 
     def _streams(
         self, lookup: Lookup, until_us: int | None, base: Base | None
@@ -134,12 +134,13 @@ class Gathering:
         rows = DiskStates(self._database, f"{name}\0{connector}")
         return LookupStates(self._database, rows, name, lookup.by)
 
-    def _follow(self, states: LookupStates, streams: Sequence[ChangeStream]) -> None:
+    def _follow(
+        self, states: LookupStates, connector: str, streams: Sequence[ChangeStream]
+    ) -> None:
         fold = Fold(states, self._read)
         for change in in_commit_order(streams):
-            connector = text_bytes(change.position.name or "")
             time_us = change.archived.record.event_time_us or 0
-            states.at = (connector, change.place.packed(), time_us)
+            states.at = (text_bytes(connector), change.place.packed(), time_us)
             for _ in fold.apply(change):
                 pass
 

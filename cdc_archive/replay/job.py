@@ -95,7 +95,11 @@ class Job:
     def run(self) -> None:
         """Do what is still to be done."""
         self._database.execute("BEGIN")
-        progress = Progress.load_all(self._database) or self._from_base()
+        progress, base = Progress.load_all(self._database), self._reading.base
+        if base is not None:
+            if not progress:
+                self._take_rows(base)
+            progress = self._of_base(base) | progress
         connectors: dict[str, list[ChangeStream]] = {}
         for stream in self._streams(progress):
             connector = stream.connector()
@@ -107,19 +111,18 @@ class Job:
                 self._tell(connector, streams, before)
         self._database.execute("COMMIT")
 
-    def _from_base(self) -> dict[str, Progress]:
-        """Take over the rows of the base, and what a fold knows beside them."""
-        base, progress = self._reading.base, {}
-        if base is None:
-            return {}
+    def _take_rows(self, base: Base) -> None:
         tables = {table for stream in self._reading.streams for table in stream.tables}
         for connector in base.connectors():
             states = DiskStates(self._database, connector)
             for known in base.rows(connector, tables):
                 states.put(*known)
             states.flush()
-            progress[connector] = base.progress(connector, self._reading.numbers)
-        return progress
+
+    def _of_base(self, base: Base) -> dict[str, Progress]:
+        """What folds know beside the rows of a base, by connector."""
+        numbers = self._reading.numbers
+        return {name: base.progress(name, numbers) for name in base.connectors()}
 
     def _streams(self, progress: Mapping[str, Progress]) -> Iterator[ChangeStream]:
         reached: dict[int, Reached] = {}

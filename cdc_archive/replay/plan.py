@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from cdc_archive.archive.format.commit import Commit, FileEntry
+from cdc_archive.archive.format.commit import SOURCE, Commit, FileEntry
 from cdc_archive.archive.format.layout import CHANGES, QUARANTINE
 from cdc_archive.archive.reader.inventory import gap_row
 from cdc_archive.archive.reader.reader import ArchiveReader
@@ -83,26 +83,28 @@ class Planner:
         """Walk every chain; what a base has settled is left out.
 
         Raises:
-            BaseOutdated: the archive got something late, of before the base.
+            BaseOutdated: since the base the archive got something late, of before it, or learned
+                that a connector began anew.
             ArchiveDamaged: a chain is damaged, or is not the one that the base was made of.
         """
         plan = Plan()
         heads = {} if base is None else base.heads(self._reader)
         reached = {} if base is None else base.reached()
-        restarts = Restarts({} if base is None else base.restarts)
+        restarts = Restarts()
         if base is not None:
             self._report.add(base.account)
         for partition in self._reader.partitions():
             number, last = len(plan.heads), heads.get(partition)
             for link in self._reader.links(partition, last):
                 last = link
-                _refuse_late(link.commit, reached.get(partition, Reached()))
+                if base is not None:
+                    _refuse_late(link.commit, reached.get(partition, Reached()))
                 restarts.add(link.commit)
                 self._account(number, link.commit)
                 self._keep(number, link.commit)
             if last is not None:
                 plan.heads.append((*partition, last.commit.sequence, last.sha256))
-        plan.restarts = restarts.times()
+        plan.restarts = restarts.times() if base is None else base.restarts
         return plan
 
     def _account(self, stream: int, commit: Commit) -> None:
@@ -137,10 +139,12 @@ class Planner:
 
 
 class BaseOutdated(Exception):
-    """The archive got something late, of before a checkpoint: its rows are no longer the last."""
+    """The archive learned something of before a checkpoint: its rows are no longer the last."""
 
 
 def _refuse_late(commit: Commit, reached: Reached) -> None:
+    if any(gap.kind == SOURCE for gap in commit.gaps):
+        raise BaseOutdated
     for one in commit.recovered:
         if any(reached.passed(one.incarnation, file.first_offset) for file in one.files):
             raise BaseOutdated
@@ -180,6 +184,17 @@ class PlannedFiles:
         )
         for (data,) in rows:
             yield msgspec.json.decode(data)
+
+    def begins_anew(self, stream: int) -> bool:
+        """Whether a stream ends where its connector began anew: what follows is not there yet."""
+        (newest,) = self._database.execute(
+            "SELECT max(sequence) FROM files WHERE stream = ?", (stream,)
+        ).fetchone()
+        rows = self._database.execute(
+            "SELECT counts FROM accounts WHERE stream = ? AND sequence >= ?", (stream, newest or 0)
+        )
+        told = (gap for (data,) in rows for gap in msgspec.json.decode(data)["gaps"])
+        return any(gap["kind"] == SOURCE for gap in told)
 
     def contents(self) -> Iterator[tuple[int, FileEntry]]:
         """Every file, with the number of its stream."""

@@ -13,14 +13,9 @@ from cdc_archive.changelog.position import TopicPartition
 
 
 class Restarts:
-    """Learns from commits, each chain in its order.
+    """Learns from commits, each chain from its beginning and in its order."""
 
-    Args:
-        known: what is known of before.
-    """
-
-    def __init__(self, known: Mapping[str, Sequence[int]] | None = None) -> None:
-        self._known = known or {}
+    def __init__(self) -> None:
         self._intervals: dict[str, list[tuple[int, int]]] = {}
         self._latest: dict[TopicPartition, int] = {}
         self._pending: dict[TopicPartition, tuple[str, int]] = {}
@@ -44,12 +39,11 @@ class Restarts:
         if first_us is None or partition not in self._pending:
             return
         connector, before = self._pending.pop(partition)
-        before = max([before, *self._known.get(connector, ())])
         self._intervals.setdefault(connector, []).append((before, max(first_us, before + 1)))
 
     def times(self) -> Mapping[str, Sequence[int]]:
         """By connector, ascending, in microseconds: as few as lie within what every chain saw."""
-        found = {connector: [*times] for connector, times in self._known.items()}
+        found: dict[str, list[int]] = {}
         for connector, intervals in sorted(self._intervals.items()):
             times = found.setdefault(connector, [])
             for before, first in sorted(intervals, key=lambda one: one[1]):

@@ -6,11 +6,10 @@ Each step leaves its result in the run's folder and is not done twice: a broken 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ from cdc_archive.audit.mapping import Mapping
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.decode.row_reader import Hints, RowReader
 from cdc_archive.history.fold import ReadRow
-from cdc_archive.replay import beside, job, outcome
+from cdc_archive.replay import beside, job, outcome, processes
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.base import newest, of_key
 from cdc_archive.replay.beside import Beside
@@ -35,7 +34,6 @@ from cdc_archive.replay.plan import shares, tables_of
 from cdc_archive.replay.planning import Planning, count_the_unmapped, is_mapped
 from cdc_archive.replay.report import Report
 from cdc_archive.replay.workspace import (
-    CACHE_KIB,
     STATES_CACHE_KIB,
     Workspace,
     open_database,
@@ -81,14 +79,14 @@ def replay(
     """
     workspace = Workspace(folder)
     with ExitStack() as opened:
-        opened.enter_context(closing(open_database(workspace.lock, alone=True)))
+        opened.enter_context(workspace.held())
         if not resume:
             workspace.clear()
         planning = Planning(opened.enter_context(closing(open_database(workspace.plan))))
         _plan(order, planning, jobs)
         _gather(order, workspace, planning)
         count = planning.jobs()
-        run_jobs(order, workspace, count, jobs)
+        processes.run_all(partial(run_job, order, folder), count, jobs)
         paths = [workspace.job(number) for number in range(count)]
         databases = [opened.enter_context(closing(open_database(path))) for path in paths]
         report = planning.report()
@@ -137,31 +135,20 @@ def _gather(order: Order, workspace: Workspace, planning: Planning) -> None:
             gathering.lookups(order.asked.window.end_us, base)
 
 
-def run_jobs(
-    order: Order, workspace: Workspace, count: int, processes: int, *, cut: bool = False
-) -> None:
-    """Do all jobs of a plan, in this process or in others; `cut`: see `Reading`."""
-    if processes == 1 or count == 1:
-        for number in range(count):
-            run_job(order, workspace.folder, number, cut=cut)
-        return
-    spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, count), mp_context=spawned) as pool:
-        jobs = [pool.submit(run_job, order, workspace.folder, n, cut=cut) for n in range(count)]
-        for one in jobs:
-            one.result()
+def run_job(order: Order, folder: Path, number: int, *, cut: bool = False) -> None:
+    """Do one job of a run, in whatever process: all that it needs lies in the run's folder.
 
-
-def run_job(order: Order, folder: Path, number: int, *, cut: bool) -> None:
-    """Do one job of a run, in whatever process: all that it needs lies in the run's folder."""
+    `cut`: see `Reading`.
+    """
     workspace, rules = Workspace(folder), order.mapping()
     with ExitStack() as opened:
 
-        def opening(path: Path, cache_kib: int = CACHE_KIB) -> sqlite3.Connection:
-            return opened.enter_context(closing(open_database(path, cache_kib=cache_kib)))
+        def opening(path: Path) -> sqlite3.Connection:
+            return opened.enter_context(closing(open_database(path)))
 
-        planned = opening(workspace.plan)
-        own = opening(workspace.job(number), STATES_CACHE_KIB)
+        planned, path = opening(workspace.plan), workspace.job(number)
+        own = open_database(path, alone=True, cache_kib=STATES_CACHE_KIB)
+        opened.enter_context(closing(own))
         own.executescript(job.SCHEMA)
         planning, reader = Planning(planned), order.open_reader()
         plan, until_us = planning.plan(), order.asked.window.end_us
