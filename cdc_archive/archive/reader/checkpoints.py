@@ -8,7 +8,7 @@ from cdc_archive.archive.format import layout
 from cdc_archive.archive.format.checkpoint import MAX_BYTES, WITHOUT, Checkpoint, Part, decode
 from cdc_archive.archive.format.codecs import DECOMPRESS
 from cdc_archive.archive.format.commit import digest
-from cdc_archive.errors import ArchiveDamaged, ObjectMissing
+from cdc_archive.errors import ArchiveDamaged, ObjectMissing, ObjectTooLarge
 from cdc_archive.storage.object_store import ObjectStore
 
 
@@ -39,6 +39,8 @@ class Checkpoints:
             data = self._store.get(key, MAX_BYTES)
         except ObjectMissing:
             raise ArchiveDamaged(f"{key}: missing", WITHOUT) from None
+        except ObjectTooLarge as error:
+            raise ArchiveDamaged(error.what, WITHOUT) from None
         made = decode(data, key)
         if key != layout.checkpoint_key(made.at_us, digest(data)):
             raise ArchiveDamaged(f"{key}: its bytes are not those that its name says", WITHOUT)
@@ -56,6 +58,8 @@ class Checkpoints:
             data = self._store.get(part.key, part.size)
         except ObjectMissing:
             raise ArchiveDamaged(f"{part.key}: missing", WITHOUT) from None
+        except ObjectTooLarge as error:
+            raise ArchiveDamaged(error.what, WITHOUT) from None
         if digest(data) != part.sha256:
             raise ArchiveDamaged(f"{part.key}: its bytes are not those that were kept", WITHOUT)
         try:
