@@ -1,4 +1,4 @@
-"""What stands beside a change: who made it, told anywhere in its transaction; rows as of its time."""
+"""What stands beside a change: who made it, told anywhere in its transaction; rows of its time."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def database() -> Database:
     return made
 
 
-def told(store: ObjectStore, start_us: int = AT_US, used: bool = True, **more: object) -> Replayed:  # noqa: FBT001, FBT002
+def told(store: ObjectStore, start_us: int = AT_US, used: bool = True, **more: object) -> Replayed:
     """A run that begins with a checkpoint, and is like one that does not."""
     begun = replay(order(store, start_us, **more))
     assert (begun.report.checkpoint is not None) == used
@@ -97,7 +97,7 @@ def test_a_version_before_the_checkpoint_is_known_after_it() -> None:
     assert replay(order(store, AT_US), jobs=3) == replay(order(store, AT_US))
     for stat in [*store.list("changes/")]:
         if "date=2026-02-19" in stat.key:
-            store._objects[stat.key] = (b"gone", 0.0)  # noqa: SLF001
+            store._objects[stat.key] = (b"gone", 0.0)
     assert replay(order(store, AT_US)).payloads == payloads
     with pytest.raises(ArchiveDamaged):
         replay(order(store, AT_US, checkpoints=False))
@@ -117,7 +117,7 @@ def test_a_recorded_stream_is_told_alike_from_any_time(name: str) -> None:
 @pytest.mark.parametrize("table", ["who", "context"])
 @pytest.mark.parametrize("first", [True, False])
 def test_an_actor_just_before_the_edge_is_known(table: str, *, first: bool) -> None:
-    """The transaction's message or row lies before it, its change after it; or they share a time."""
+    """The message or row lies before it, its change after it; or they share a time."""
     made = database()
     witness = ("c", table, None, {"id": 1, "who": "ann"})
     made.commit(AT_US - 1, witness, tx=77)
@@ -266,7 +266,7 @@ def test_a_broken_run_of_two_connectors_knows_what_both_began_with(
     store = archived([*made.log, *other.log])
     checkpoint(store, AT_US)
     whole = told(store)
-    tell = job.Job._tell  # noqa: SLF001
+    tell = job.Job._tell
 
     def dying(self, connector, *rest):  # noqa: ANN001, ANN002, ANN202
         if connector == "zz":
@@ -311,9 +311,9 @@ def test_of_nothing_there_is_no_checkpoint() -> None:
 def put(store: MemoryStore, key: str, data: bytes | None) -> None:
     """Somebody with the right to do so."""
     if data is None:
-        del store._objects[key]  # noqa: SLF001
+        del store._objects[key]
     else:
-        store._objects[key] = (data, 0.0)  # noqa: SLF001
+        store._objects[key] = (data, 0.0)
 
 
 def altered(data: bytes) -> bytes:

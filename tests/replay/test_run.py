@@ -73,7 +73,7 @@ def test_events_of_two_tables_stand_in_the_order_of_their_commits() -> None:
 
 
 def test_two_connectors_are_merged_by_time() -> None:
-    """Their positions cannot be compared; each keeps its own order although its clock steps back."""
+    """Their positions cannot be compared; each keeps its own order, its clock may step back."""
     one, other = Database("pg"), Database("other")
     for number, second in enumerate([0, 4, 2, 6]):
         one.commit(NOON_US + second * SECOND_US, ("c", "user", None, {"id": number}))
@@ -244,7 +244,7 @@ def test_another_programs_database_is_no_lock(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "lock.sqlite") as database:
         database.execute("CREATE TABLE mine (a)")
     database.close()
-    with pytest.raises(Stop, match="lock.sqlite is no file of a replay"):
+    with pytest.raises(Stop, match=r"lock\.sqlite is no file of a replay"):
         replay(order(archived(users().log)), tmp_path)
 
 
