@@ -162,7 +162,8 @@ def archived(
 ) -> ObjectStore:
     """An archive of a log, a commit for so many records; one that exists goes on."""
     store = store or MemoryStore()
-    Workshop(SimulatedSource(log), store, Limits(commit_records=records)).run()
+    source = SimulatedSource(log, batch=min(100, records))
+    Workshop(source, store, Limits(commit_records=records)).run()
     return store
 
 
