@@ -40,7 +40,7 @@ SCHEMA: Final = f"""
 {disk_states.SCHEMA}
 CREATE TABLE IF NOT EXISTS events (
   connector BLOB, place BLOB, number INTEGER, time_us INTEGER, event BLOB, evidence BLOB);
-CREATE INDEX IF NOT EXISTS events_of ON events (connector);
+CREATE INDEX IF NOT EXISTS events_in_order ON events (connector, place, number);
 CREATE TABLE IF NOT EXISTS progress (connector BLOB PRIMARY KEY, value BLOB);
 """
 
@@ -177,11 +177,14 @@ class Job:
             self._database.execute("COMMIT")
             self._database.execute("BEGIN")
 
-        for number, change in enumerate(in_commit_order(streams), 1):
+        unsaved = 0
+        for change in in_commit_order(streams):
             if self._is_over(change):
                 break
-            if number % COMMIT_EVERY == 0 and telling.between_transactions:
+            if unsaved >= COMMIT_EVERY and telling.between_transactions:
                 save(done=False)  # a stream knows of a change that it was passed when asked again
+                unsaved = 0
+            unsaved += 1
             events.take(telling.take(change))
         events.take(telling.close())
         save(done=True)

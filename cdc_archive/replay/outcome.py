@@ -33,7 +33,7 @@ _Event = tuple[bytes, int, int, bytes, bytes]
 def _events(database: sqlite3.Connection, connector: bytes) -> Iterator[_Event]:
     yield from database.execute(
         "SELECT place, number, time_us, event, evidence FROM events WHERE connector = ?"
-        " ORDER BY rowid",
+        " ORDER BY place, number",
         (connector,),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -36,8 +35,8 @@ class _Group:
 class Telling:
     """Follows the changes and tells their events.
 
-    An event of a whole transaction stands where its first row stands: what comes after it waits
-    until the transaction is over.
+    An event of a whole transaction stands where its first row stands, and is told when the
+    transaction is over: events come in any order of their places within one.
 
     Args:
         fold: makes transitions of changes.
@@ -55,14 +54,13 @@ class Telling:
         self._builder = builder
         self._asked = asked
         self._report = report
-        self._waiting: deque[Told | _Group] = deque()
         self._open: dict[int, _Group] = {}
         self._transaction: str | None = None
 
     @property
     def between_transactions(self) -> bool:
         """Whether no event waits for the end of its transaction."""
-        return not self._waiting
+        return not self._open
 
     def take(self, change: Change) -> Iterator[Told]:
         """The events that are told now that this change has come."""
@@ -81,10 +79,11 @@ class Telling:
             if not (inside and self._asked.wants_table(transition.table)):
                 continue
             for made in self._made(transition):
-                self._place(made, change.place, number)
+                if isinstance(made, AuditEvent):
+                    yield self._told(change.place, number, made)
+                else:
+                    self._join(made, number)
                 number += 1
-            if not self._open:
-                yield from self._ready()
         report.rows_of_untold_operation += self._fold.untold - untold
         report.unreadable_rows += self._fold.unreadable - unreadable
         if self._open and self._transaction is None:
@@ -92,8 +91,17 @@ class Telling:
 
     def close(self) -> Iterator[Told]:
         """The transaction is over, or there are no more changes."""
+        for group in self._open.values():
+            made = self._builder.together(group.parts)
+            if isinstance(made, Unproven):
+                self._unproven(made)
+            else:
+                yield self._told(group.place, group.number, made)
         self._open.clear()
-        yield from self._ready()
+
+    def _told(self, place: Place, number: int, made: AuditEvent) -> Told:
+        self._report.tell(made)
+        return Told(place, number, made)
 
     def _goes_on(self, change: Change) -> bool:
         """Whether this change is of another transaction than the open groups."""
@@ -110,29 +118,11 @@ class Telling:
             elif self._asked.wants_type(_type(made)):
                 yield made
 
-    def _place(self, made: AuditEvent | Part, place: Place, number: int) -> None:
-        if isinstance(made, AuditEvent):
-            self._waiting.append(Told(place, number, made))
-            return
-        group = self._open.get(made.rule)
-        if group is None:
-            group = self._open[made.rule] = _Group(place, number)
-            self._waiting.append(group)
-            self._transaction = made.transition.change.position.transaction
-        group.parts.append(made)
-
-    def _ready(self) -> Iterator[Told]:
-        while self._waiting:
-            first = self._waiting.popleft()
-            if isinstance(first, Told):
-                made: AuditEvent | Unproven = first.event
-            else:
-                made = self._builder.together(first.parts)
-            if isinstance(made, Unproven):
-                self._unproven(made)
-            else:
-                self._report.tell(made)
-                yield Told(first.place, first.number, made)
+    def _join(self, part: Part, number: int) -> None:
+        change = part.transition.change
+        if not self._open:
+            self._transaction = change.position.transaction
+        self._open.setdefault(part.rule, _Group(change.place, number)).parts.append(part)
 
     def _unproven(self, made: Unproven) -> None:
         if self._asked.wants_type(made.type):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import jsonschema
@@ -70,9 +71,9 @@ def replayed_streams(
     for changes in of_records(given).values():
         fold, redeliveries = Fold(MemoryStates(), read), Redeliveries(MemorySeen())
         telling = Telling(fold, redeliveries, builder, asked, report)
-        for change in in_commit_order(changes):
-            told += telling.take(change)
-        told += telling.close()
+        of_connector = [one for change in in_commit_order(changes) for one in telling.take(change)]
+        of_connector += telling.close()
+        told += sorted(of_connector, key=itemgetter(0, 1))
     return [one.event.event for one in told], [one.event.evidence for one in told], report
 
 
