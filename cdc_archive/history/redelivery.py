@@ -56,8 +56,10 @@ class Settled(NamedTuple):
         time_us = change.archived.record.event_time_us
         highest = self.highest.get(change.place.stream)
         early = time_us is not None and time_us < self.before_us
-        streamed = early and not change.position.snapshot
-        return streamed and highest is not None and mark <= highest
+        if not early or highest is None or change.position.snapshot:
+            return False
+        # Without its place in the transaction a change may share the mark of the last one.
+        return mark < highest or (mark == highest and change.position.total_order is not None)
 
 
 class Redeliveries:
@@ -94,10 +96,16 @@ class Redeliveries:
         return True
 
     def _was_seen(self, change: Change, identified: bytes, mark: Mark, run: bytes) -> bool:
-        runs = self._seen.runs(change.place.stream, identified)
-        # Twins come in one run of the connector, a redelivery in another.
-        twin = may_have_twins(change) and mark == self.highest[change.place.stream] and run in runs
-        return bool(runs) and not twin
+        stream = change.place.stream
+        runs = self._seen.runs(stream, identified)
+        if not (runs and may_have_twins(change) and mark == self.highest[stream]):
+            return bool(runs)
+        # Twins: as many are new as this run of the connector brought more than any before it.
+        earlier = max((runs.count(other) for other in {*runs} - {run}), default=0)
+        if runs.count(run) >= earlier:
+            return False
+        self._seen.add(stream, identified, run)
+        return True
 
 
 def _run(change: Change) -> bytes:
