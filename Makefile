@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test simulate fuzz lint e2e soak up down clean
+.PHONY: help demo test simulate replay-world fuzz lint e2e soak up down clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 $(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -45,6 +45,9 @@ lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 simulate: $(VENV)/.dev ## Worlds of faults by seed: SEEDS=10000 FIRST=0 SECONDS=60 TRACE=1
 	@SEEDS='$(SEEDS)' FIRST='$(FIRST)' SECONDS='$(SECONDS)' TRACE='$(TRACE)' PLANT='$(PLANT)' \
 		PYTHONPATH=tests $(BIN)/python -m simulation
+
+replay-world: $(VENV)/.dev ## Model databases by seed, replayed and held against what happened: SEEDS=1000 FIRST=0
+	@PYTHONPATH=tests $(BIN)/python -m replay_world $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))
 
 e2e: $(VENV)/.dev ## Tests with real Kafka, Debezium, PostgreSQL, S3 (needs Java 17, Maven, Go)
 	$(BIN)/python -m pytest -m e2e -p no:randomly tests/e2e  # in order: a failure is found again in minutes, not in an hour
