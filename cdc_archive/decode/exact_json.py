@@ -15,15 +15,15 @@ def exact_json(value: Any) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        return _encode(_escaped(value))
+        return _escaped(value)
 
 
-def _escaped(value: Any) -> Any:
+def _escaped(value: Any) -> bytes:
     if isinstance(value, str):
-        return msgspec.Raw(json.dumps(value).encode())
-    if isinstance(value, list):
-        return [_escaped(one) for one in value]
+        return json.dumps(value).encode()
+    if isinstance(value, list | tuple):
+        return b"[" + b",".join(map(_escaped, value)) + b"]"
     if isinstance(value, dict):
-        names = (name.encode("utf-8", "backslashreplace").decode() for name in value)
-        return dict(zip(names, map(_escaped, value.values()), strict=True))
-    return value
+        members = (_escaped(name) + b":" + _escaped(one) for name, one in value.items())
+        return b"{" + b",".join(members) + b"}"
+    return _encode(value)

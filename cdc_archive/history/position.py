@@ -69,7 +69,7 @@ def position(record: ChangeRecord) -> SourcePosition:
     source = _block(record.source, _source, _Source)
     block = _block(record.transaction, _transaction, _Transaction)
     return SourcePosition(
-        source.name if isinstance(source.name, str) else None,
+        _name(source.name),
         source.snapshot not in (None, "false", False),
         _last_commit(source.sequence) if source.sequence else _binlog(source.file, source.pos),
         _number(source.lsn),
@@ -93,7 +93,7 @@ def _flattened(record: ChangeRecord) -> SourcePosition:
     fields: Row = row(record.after or record.before) or {}
     transaction = fields.get("__transaction_id") or fields.get("__source_txId")
     return SourcePosition(
-        name if isinstance(name := fields.get("__name"), str) else None,
+        _name(fields.get("__name")),
         record.op == "r",
         None,
         _number(fields.get("__lsn")),
@@ -122,6 +122,13 @@ def _number(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not -_LARGEST < value < _LARGEST:
         return None
     return value
+
+
+def _name(value: object) -> str | None:
+    """A connector's name; a lone surrogate, which UTF-8 cannot hold, is told as its escape."""
+    if not isinstance(value, str):
+        return None
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
 def _text(value: object) -> str | None:

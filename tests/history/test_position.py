@@ -67,3 +67,16 @@ def test_what_says_nothing_of_its_place_has_none() -> None:
     changes = [*in_order(streams(log))]
     assert position(changes[0].archived.record).last_commit is None
     assert all(map(Redeliveries(MemorySeen()).is_new, changes))
+
+
+def test_a_connectors_name_is_text_that_can_be_written() -> None:
+    """JSON can hold half a surrogate pair; UTF-8, and so every file of a run, cannot."""
+    (change,) = in_order(streams([_named("a\ud800\u00e9")]))
+    assert change.position.name == "a\\ud800\u00e9"
+
+
+def _named(name: str) -> Message:
+    sent = mariadb(0, "bin.000009", 900, 0)
+    value = json.loads(sent.value or b"{}")
+    value["source"]["name"] = name
+    return sent._replace(value=json.dumps(value).encode())
