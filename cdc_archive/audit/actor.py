@@ -220,7 +220,9 @@ def _status(transition: Transition, column: str) -> str:
         return STALE
     if transition.changed is None:
         return UNVERIFIED
-    return EXACT if column in transition.changed else STALE
+    if column not in transition.changed:
+        return STALE
+    return EXACT if transition.before_doubt is None else UNVERIFIED
 
 
 def _header(

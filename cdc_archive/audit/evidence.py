@@ -27,6 +27,7 @@ _OF_A_MEMBER: Final = (
     "commit",
     "before",
     "before_from",
+    "before_doubt",
     "reconstructed_columns",
     "unknown_columns",
 )
@@ -83,6 +84,8 @@ def of_event(event: str, kind: str, transition: Transition, found: ActorFound) -
     }
     if transition.before_origin is not None:
         told["before_from"] = _where(transition.before_origin)
+    if transition.before_doubt is not None:
+        told["before_doubt"] = transition.before_doubt
     told["reconstructed_columns"] = {
         name: _where(origin) for name, origin in sorted(transition.filled.items())
     }
@@ -107,6 +110,9 @@ def of_group(members: Sequence[Row], found: ActorFound) -> Row:
     what is its own of each as `members`.
     """
     about = {name: value for name, value in members[0].items() if not name.startswith("actor")}
+    doubts = [one["before_doubt"] for one in members if "before_doubt" in one]
+    if doubts:
+        about["before_doubt"] = doubts[0]
     told = [{name: one[name] for name in _OF_A_MEMBER if name in one} for one in members]
     return about | of_actor(found) | {"members": told}
 

@@ -130,6 +130,7 @@ def tell(report: Report) -> None:
     for title, counts in (
         ("by type", report.events),
         ("before image", report.before),
+        ("reconstructed, but maybe stale: messages between are missing", report.before_doubt),
         ("actor", report.actor),
         ("no actor, because", report.actor_reasons),
         ("cannot be proven", report.unproven),

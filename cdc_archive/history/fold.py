@@ -20,6 +20,7 @@ from cdc_archive.changelog.record import (
 from cdc_archive.decode.images import Row, key_value
 from cdc_archive.decode.row_reader import RowReader
 from cdc_archive.decode.unavailable import UNAVAILABLE
+from cdc_archive.history.missing import Missing
 from cdc_archive.history.position import NEW_KEY, OLD_KEY, Change
 from cdc_archive.history.states import RowStates, Version
 from cdc_archive.history.transition import (
@@ -28,6 +29,7 @@ from cdc_archive.history.transition import (
     NOT_APPLICABLE,
     RECONSTRUCTED,
     UNKNOWN,
+    Doubt,
     Origin,
     Proof,
     Transition,
@@ -48,6 +50,7 @@ class _Before(NamedTuple):
     proof: Proof
     known: Version | None
     unknown: frozenset[str] = frozenset()
+    doubt: Doubt | None = None
 
     @property
     def origin(self) -> Origin | None:
@@ -56,7 +59,7 @@ class _Before(NamedTuple):
         return self.known.origin
 
 
-Moved = tuple[str, str, Row | None, Proof, Version | None, frozenset[str]]
+Moved = tuple[str, str, Row | None, Proof, Version | None, frozenset[str], Doubt | None]
 
 
 class Progress(NamedTuple):
@@ -77,18 +80,24 @@ class Fold:
         states: the rows' last versions; empty at the beginning of an archive.
         read: reads row images.
         progress: what the fold knew that left `states`.
+        missing: what the archive is known to lack.
     """
 
     def __init__(
-        self, states: RowStates, read: ReadRow | None = None, progress: Progress | None = None
+        self,
+        states: RowStates,
+        read: ReadRow | None = None,
+        progress: Progress | None = None,
+        missing: Missing | None = None,
     ) -> None:
         self._states = states
+        self._missing = missing or Missing()
         self._read = read or RowReader().row
         progress = progress or Progress()
         self._shows_before = dict(progress.shows_before)
         self._moved = {
-            (table, key): _Before(image, proof, version, unknown)
-            for table, key, image, proof, version, unknown in progress.moved
+            (table, key): _Before(image, proof, version, unknown, doubt)
+            for table, key, image, proof, version, unknown, doubt in progress.moved
         }
         self.untold = 0
         self.unreadable = 0
@@ -112,8 +121,18 @@ class Fold:
             yield from self._truncate(change)
         elif record.op == "d":
             yield from self._delete(change, key, self._read(archived, record.before))
-        elif record.op in ("c", "u", OP_UNKNOWN_ROW) and after is not None:
+        elif after is None:
+            self._forget(record, key)
+        elif record.op in ("c", "u", OP_UNKNOWN_ROW):
             yield from self._write(change, key, self._read(archived, record.before), after)
+
+    def _forget(self, record: ChangeRecord, key: str | None) -> None:
+        """A version that cannot be read: what is known of the row is no longer its last one."""
+        if key is None:
+            return
+        self._states.drop(record.table, key)
+        if key_in_header(record, OLD_KEY) is not None:
+            self._moved.pop((record.table, key), None)
 
     def _write(
         self, change: Change, key: str | None, image: Row | None, after: Row
@@ -134,7 +153,7 @@ class Fold:
                 "create", table, key, None, version, NOT_APPLICABLE, None, unknown, change
             )
             return
-        before = self._before(record, key, old_key, image, known)
+        before = self._before(change, key, old_key, image, known)
         version, unknown, filled = _filled(after, before)
         self._remember(table, key, Version(version, origin, filled, unknown))
         proven = before.proof not in (UNKNOWN, KEY_ONLY)
@@ -154,17 +173,19 @@ class Fold:
             before.origin,
             filled,
             doubtful,
+            before.doubt,
         )
 
     def _before(
         self,
-        record: ChangeRecord,
+        change: Change,
         key: str | None,
         old_key: str | None,
         image: Row | None,
         known: Version | None,
     ) -> _Before:
         """What is known of the row before an update, or before a create that ends a move."""
+        record = change.archived.record
         if old_key is not None:
             moved = self._moved.pop((record.table, key or ""), None)
             if moved is not None:
@@ -177,12 +198,16 @@ class Fold:
         elif record.op == "u":
             self._shows_before[record.table] = False
         if known is not None:
-            return _Before(known.row, RECONSTRUCTED, known, known.unknown)
+            return self._reconstructed(known, change)
         return _Before(None, UNKNOWN, None)
+
+    def _reconstructed(self, known: Version, change: Change) -> _Before:
+        doubt = self._missing.doubt(known.origins(), Origin.of(change.archived))
+        return _Before(known.row, RECONSTRUCTED, known, known.unknown, doubt)
 
     def _delete(self, change: Change, key: str | None, image: Row | None) -> Iterator[Transition]:
         record = change.archived.record
-        before = self._evidence(record, image, self._known(record.table, key))
+        before = self._evidence(change, image, self._known(record.table, key))
         if key is not None:
             self._states.drop(record.table, key)
         new_key = key_in_header(record, NEW_KEY)
@@ -200,17 +225,20 @@ class Fold:
             _NOTHING,
             change,
             before.origin,
+            before_doubt=before.doubt,
         )
 
-    def _evidence(self, record: ChangeRecord, image: Row | None, known: Version | None) -> _Before:
+    def _evidence(self, change: Change, image: Row | None, known: Version | None) -> _Before:
         """What a delete proves of the row: its image is partly invented under DEFAULT identity."""
+        record = change.archived.record
         if image is not None and known is not None and not _agree(image, known):
             self._shows_before[record.table] = False
         if image is not None and (self._shows_before.get(record.table) or record.key is None):
             return _shown(image, known)
         if known is not None:
-            whole = image is not None and image == known.row
-            return _Before(known.row, EXACT if whole else RECONSTRUCTED, known, known.unknown)
+            if image == known.row:
+                return _Before(known.row, EXACT, known, known.unknown)
+            return self._reconstructed(known, change)
         key = key_value(record.key)
         if isinstance(key, dict):
             return _Before(key, KEY_ONLY, None)
@@ -233,6 +261,7 @@ class Fold:
                     _NOTHING,
                     change,
                     last.origin,
+                    before_doubt=self._reconstructed(last, change).doubt,
                 )
 
     def _known(self, table: str, key: str | None) -> Version | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -22,6 +23,7 @@ from cdc_archive.history.transition import (
     NOT_APPLICABLE,
     RECONSTRUCTED,
     UNKNOWN,
+    Doubt,
     Origin,
     Proof,
     Transition,
@@ -32,6 +34,10 @@ STATES: Final = ("snapshot", "state")
 """A snapshot's row, and a flattened row that does not tell its operation: states, not changes."""
 ENDS: Final = ("delete", "truncate")
 _NOTHING: Final[frozenset[str]] = frozenset()
+_DOUBTS: Final[Mapping[Doubt, str]] = {
+    "gap": "the version before may not be the last one: messages between them were lost",
+    "quarantine": "the version before may not be the last one: messages between are in quarantine",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,9 @@ def _proven_by_key(one: Difference, key: Any) -> Difference:
 
 
 def _odd(life: Life, transition: Transition) -> tuple[str, ...]:
-    """A before image that is not the version before: a change between them is missing."""
+    """What tells that a change before this one is missing, or may be."""
+    if transition.before_doubt is not None:
+        return (_DOUBTS[transition.before_doubt],)
     if transition.before_proof != EXACT or transition.before is None:
         return ()
     columns = disagreement(transition.before, life.known.row)

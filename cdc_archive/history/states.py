@@ -28,6 +28,10 @@ class Version(NamedTuple):
         """The message that showed the value of a column."""
         return self.filled.get(column, self.origin)
 
+    def origins(self) -> list[Origin]:
+        """Every message that the version is put together from."""
+        return [self.origin, *self.filled.values()]
+
     def encode(self) -> bytes:
         """The version as JSON text."""
         return exact_json([self.row, self.origin, self.filled, sorted(self.unknown)])

@@ -22,6 +22,9 @@ UNKNOWN: Final = "unknown"
 NOT_APPLICABLE: Final = "none"
 """A created row has no version before."""
 
+Doubt = Literal["gap", "quarantine"]
+"""Why the version before may not be the last one: messages between were lost, or not decoded."""
+
 
 class Origin(NamedTuple):
     """The message that a value was taken from."""
@@ -47,7 +50,8 @@ class Transition:
     not touched and their value is not in the archive (an out-of-line value). `before_origin` is the
     message that showed the version before, where that version was reconstructed; `filled` the
     columns of `after` that this message did not show, with the message that did; `doubtful` those
-    of an update of which it cannot be told whether they changed.
+    of an update of which it cannot be told whether they changed. `before_doubt` is set where the
+    archive lacks messages between the one that showed the version before and this one.
     """
 
     op: Literal["create", "update", "delete"]
@@ -62,6 +66,7 @@ class Transition:
     before_origin: Origin | None = None
     filled: Mapping[str, Origin] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
+    before_doubt: Doubt | None = None
 
     @property
     def row(self) -> Row:

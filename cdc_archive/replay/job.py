@@ -18,6 +18,7 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.history.fold import Fold, ReadRow
+from cdc_archive.history.missing import Missing
 from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
 from cdc_archive.history.position import Change
 from cdc_archive.history.redelivery import Redeliveries, Settled
@@ -50,7 +51,8 @@ class Reading(NamedTuple):
 
     `streams` with the tables in them; `until_us`: event time before which a change must lie to be
     wanted; `cut`: stop at the first change of a connector that does not, as a checkpoint must;
-    `restarts`: see `ChangeStream`; `base`: what is known of before, with `numbers` of its streams.
+    `restarts`: see `ChangeStream`; `base`: what is known of before, with `numbers` of its streams;
+    `missing`: what the archive lacks.
     """
 
     streams: Sequence[StreamTables]
@@ -59,6 +61,7 @@ class Reading(NamedTuple):
     base: Base | None = None
     numbers: Mapping[TopicPartition, int] = {}
     cut: bool = False
+    missing: Missing = Missing()
 
 
 class Job:
@@ -158,7 +161,7 @@ class Job:
 
     def _tell(self, connector: str, streams: list[ChangeStream], before: Progress) -> None:
         states, seen = DiskStates(self._database, connector), DiskSeen(self._database)
-        fold = Fold(states, self._read, before.fold)
+        fold = Fold(states, self._read, before.fold, self._reading.missing)
         redeliveries = Redeliveries(seen, before.highest, self._settled(connector))
         report = Report()
         report.add(before.counts)

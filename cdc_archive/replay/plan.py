@@ -18,9 +18,10 @@ from cdc_archive.archive.reader.inventory import gap_row
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.woven import NamedFile
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.history.missing import Loss
 from cdc_archive.history.order import Reached
 from cdc_archive.replay.base import Base
-from cdc_archive.replay.report import Report
+from cdc_archive.replay.report import Report, quarantine_place
 from cdc_archive.replay.restarts import Restarts
 
 SCHEMA: Final = """
@@ -48,12 +49,13 @@ class Plan:
 
     `heads` is, for each stream by number, the topic partition with the number and sha256 of its
     last commit; `restarts` the event times from which on a connector counts its positions anew;
-    `base` the key of the checkpoint that it begins with.
+    `base` the key of the checkpoint that it begins with; `losses` what is known to be missing.
     """
 
     heads: list[tuple[str, int, int, str]] = field(default_factory=list)
     restarts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     base: str | None = None
+    losses: list[Loss] = field(default_factory=list)
 
     @property
     def numbers(self) -> dict[TopicPartition, int]:
@@ -105,12 +107,14 @@ class Planner:
             if last is not None:
                 plan.heads.append((*partition, last.commit.sequence, last.sha256))
         plan.restarts = restarts.times() if base is None else base.restarts
+        plan.losses = self._report.losses()
         return plan
 
     def _account(self, stream: int, commit: Commit) -> None:
         report = Report()
         report.quarantined += sum(f.records for f in commit.files if f.kind == QUARANTINE)
         report.quarantined -= sum(one.records for one in commit.recovered)
+        report.in_quarantine.update(_in_quarantine(commit))
         report.skipped += sum(skipped.count for skipped in commit.skipped)
         report.gaps += [gap_row(commit, gap) for gap in commit.gaps]
         if report != Report():
@@ -136,6 +140,20 @@ class Planner:
                 if file.kind == CHANGES
             ),
         )
+
+
+def _in_quarantine(commit: Commit) -> Mapping[str, int]:
+    """How many messages a commit adds to each quarantine file, or takes out of it."""
+    partition = commit.topic_partition
+    added = {
+        quarantine_place(partition, commit.log.incarnation, file.key): file.records
+        for file in commit.files
+        if file.kind == QUARANTINE
+    }
+    taken: Counter[str] = Counter()
+    for one in commit.recovered:
+        taken[quarantine_place(partition, one.incarnation, one.origin)] -= one.records
+    return {**added, **taken}
 
 
 class BaseOutdated(Exception):

@@ -52,8 +52,8 @@ class Progress(NamedTuple):
     def encode(self) -> bytes:
         """As JSON text."""
         moved = [
-            (table, key, image, proof, version and version.encode().decode(), sorted(unknown))
-            for table, key, image, proof, version, unknown in self.fold.moved
+            (table, key, image, proof, one and one.encode().decode(), sorted(unknown), doubt)
+            for table, key, image, proof, one, unknown, doubt in self.fold.moved
         ]
         return exact_json(
             {
@@ -71,8 +71,8 @@ class Progress(NamedTuple):
         """Out of that text."""
         value = parsed(data)
         moved = tuple(
-            (table, key, image, proof, text and Version.decode(text), frozenset(unknown))
-            for table, key, image, proof, text, unknown in value["moved"]
+            (table, key, image, proof, text and Version.decode(text), frozenset(unknown), doubt)
+            for table, key, image, proof, text, unknown, doubt in value["moved"]
         )
         return cls(
             {number: _reached(*rest) for number, *rest in value["reached"]},

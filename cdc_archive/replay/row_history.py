@@ -20,6 +20,7 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import NothingFound
 from cdc_archive.history.asked_key import AskedKey
 from cdc_archive.history.fold import Fold, ReadRow, canonical
+from cdc_archive.history.missing import Missing
 from cdc_archive.history.order import ChangeStream, in_commit_order
 from cdc_archive.history.redelivery import MemorySeen, Redeliveries
 from cdc_archive.history.row_version import Life, RowVersion
@@ -148,7 +149,8 @@ def of_row(catalog: Catalog, table: str, key: AskedKey, rules: Mapping, asked: A
     losses.keyless = found.keyless
     stories: list[LifeStory] = []
     for streams in _by_connector(catalog, table, search):
-        stories += _stories(streams, search, read, asked, losses)
+        fold = Fold(MemoryStates(), read, missing=Missing(catalog.plan.losses))
+        stories += _stories(streams, Timeline(search.keys, read), fold, asked, losses)
     stories = sorted(
         (one for one in stories if search.asked.intersection(one.life.keys)),
         key=lambda one: one.first.time_us or 0,
@@ -188,9 +190,8 @@ def _by_connector(catalog: Catalog, table: str, search: RowSearch) -> Iterator[l
 
 
 def _stories(
-    streams: list[ChangeStream], search: RowSearch, read: ReadRow, asked: Asked, losses: Losses
+    streams: list[ChangeStream], timeline: Timeline, fold: Fold, asked: Asked, losses: Losses
 ) -> list[LifeStory]:
-    timeline, fold = Timeline(search.keys, read), Fold(MemoryStates(), read)
     stories: dict[int, LifeStory] = {}
     for version in _versions(streams, timeline, fold, losses):
         life = timeline.lives[version.life]

@@ -24,6 +24,7 @@ from cdc_archive.audit.mapping import Mapping
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.decode.row_reader import Hints, RowReader
 from cdc_archive.history.fold import ReadRow
+from cdc_archive.history.missing import Missing
 from cdc_archive.replay import beside, job, outcome, processes
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.base import newest, of_key
@@ -153,7 +154,15 @@ def run_job(order: Order, folder: Path, number: int, *, cut: bool = False) -> No
         planning, reader = Planning(planned), order.open_reader()
         plan, until_us = planning.plan(), order.asked.window.end_us
         base = None if plan.base is None else of_key(reader, plan.base)
-        reading = Reading(planning.share(number), until_us, plan.restarts, base, plan.numbers, cut)
+        reading = Reading(
+            planning.share(number),
+            until_us,
+            plan.restarts,
+            base,
+            plan.numbers,
+            cut,
+            Missing(plan.losses),
+        )
         context = NoContext() if cut else Beside(opening(workspace.beside))
         builder = Builder(rules, context)
         Job(reader, planning.files, reading, own, builder, read_row(rules), order.asked).run()

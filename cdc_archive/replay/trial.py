@@ -20,6 +20,7 @@ from cdc_archive.audit.build import Builder
 from cdc_archive.audit.mapping import Mapping
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.history.fold import Fold, ReadRow
+from cdc_archive.history.missing import Missing
 from cdc_archive.history.order import ROWS, ChangeStream, in_commit_order
 from cdc_archive.history.position import Change
 from cdc_archive.history.redelivery import Redeliveries
@@ -107,7 +108,8 @@ class Trial:
             yield from self._of_connector(connector, streams)
 
     def _of_connector(self, connector: str, streams: list[ChangeStream]) -> Iterator[Step]:
-        fold = Fold(DiskStates(self._database, connector), self._read)
+        states, missing = DiskStates(self._database, connector), Missing(self._plan.losses)
+        fold = Fold(states, self._read, missing=missing)
         redeliveries = Redeliveries(DiskSeen(self._database))
         for change in in_commit_order(streams):
             if not redeliveries.is_new(change):

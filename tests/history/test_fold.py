@@ -91,6 +91,16 @@ def test_a_snapshot_row_is_a_state_not_a_change() -> None:
     assert (update.before, update.before_proof) == ({"id": 1, "a": 1}, "reconstructed")
 
 
+def test_a_version_that_cannot_be_read_is_not_passed_over() -> None:
+    """The one before it is no longer the last: what follows is not reconstructed from it."""
+    told = folded(
+        row_change(0, "c", None, {"id": 1, "a": 1}),
+        row_change(1, "u", None, "no object"),
+        row_change(2, "u", None, {"id": 1, "a": 3}),
+    )
+    assert [(t.op, t.before, t.before_proof) for t in told[1:]] == [("update", None, "unknown")]
+
+
 def test_truncate_ends_every_row() -> None:
     """One deletion for each row that lived."""
     transitions = folded(

@@ -22,6 +22,7 @@ QUARANTINE: Final = "quarantine"
 _PART_LIMIT: Final = 150
 _DIGEST_CHARS: Final = 16
 _MANIFEST_KEY: Final = re.compile(r"checkpoints/(\d{20})\+[0-9a-f]{12}\.json")
+_OFFSETS: Final = re.compile(r"\+(\d{19})-(\d{19})\+[0-9a-f]{12}\.avro$", re.ASCII)
 _COMMIT_KEY: Final = re.compile(r"commits/([^/]+)/(\d+)/(\d{12})\.json")
 
 
@@ -88,6 +89,12 @@ def sequence_of(key: str) -> int | None:
 def decode_part(part: str) -> str:
     """The name that `encode_part` made a part of, for display: a cut name stays cut."""
     return "" if part == "%00" else unquote(part, errors="surrogatepass")
+
+
+def offsets_of(key: str) -> tuple[int, int]:
+    """The offsets of a data file, half open, by its key; none if it is no such key."""
+    found = _OFFSETS.search(key)
+    return (0, 0) if found is None else (int(found[1]), int(found[2]) + 1)
 
 
 def checkpoint_key(at_us: int, sha: str) -> str:
