@@ -139,7 +139,8 @@ class Fold:
     ) -> Iterator[Transition]:
         record, origin = change.archived.record, Origin.of(change.archived)
         table, old_key = record.table, key_in_header(record, OLD_KEY)
-        needed = record.op != "c" and (image is None or _is_partial(image) or _is_partial(after))
+        sure = image is not None and self._shows_before.get(table) and not _is_partial(image)
+        needed = record.op != "c" and (not sure or _is_partial(after))
         known = self._known(table, key) if needed else None
         if record.op == OP_UNKNOWN_ROW and known is None:
             self.untold += 1
@@ -153,7 +154,7 @@ class Fold:
                 "create", table, key, None, version, NOT_APPLICABLE, None, unknown, change
             )
             return
-        before = self._before(change, key, old_key, image, known)
+        before = self._before(change, key, old_key, image, after, known)
         version, unknown, filled = _filled(after, before)
         self._remember(table, key, Version(version, origin, filled, unknown))
         proven = before.proof not in (UNKNOWN, KEY_ONLY)
@@ -182,6 +183,7 @@ class Fold:
         key: str | None,
         old_key: str | None,
         image: Row | None,
+        after: Row,
         known: Version | None,
     ) -> _Before:
         """What is known of the row before an update, or before a create that ends a move."""
@@ -192,7 +194,7 @@ class Fold:
                 return moved
             known = self._known(record.table, old_key)  # its delete did not come
             self._states.drop(record.table, old_key)
-        elif image is not None:
+        elif image is not None and self._is_whole(image, after, known, change):
             self._shows_before[record.table] = True
             return _shown(image, known)
         elif record.op == "u":
@@ -200,6 +202,24 @@ class Fold:
         if known is not None:
             return self._reconstructed(known, change)
         return _Before(None, UNKNOWN, None)
+
+    def _is_whole(self, image: Row, after: Row, known: Version | None, change: Change) -> bool:
+        """Whether an update's before image is the row, or only the columns of an index.
+
+        With REPLICA IDENTITY USING INDEX an update of the index's columns shows these alone; the
+        others are null, or invented: the row's own key too. Asked until a table has proven itself.
+        """
+        record = change.archived.record
+        if self._shows_before.get(record.table):
+            return True
+        same = _same_key(record, image, after)
+        return same and not self._contradicts(image, known, change)
+
+    def _contradicts(self, image: Row, known: Version | None, change: Change) -> bool:
+        """Whether an image is not what is known, and no missing message can be the reason."""
+        if known is None or _agree(image, known):
+            return False
+        return self._missing.doubt(known.origins(), Origin.of(change.archived)) is None
 
     def _reconstructed(self, known: Version, change: Change) -> _Before:
         doubt = self._missing.doubt(known.origins(), Origin.of(change.archived))
@@ -231,7 +251,7 @@ class Fold:
     def _evidence(self, change: Change, image: Row | None, known: Version | None) -> _Before:
         """What a delete proves of the row: its image is partly invented under DEFAULT identity."""
         record = change.archived.record
-        if image is not None and known is not None and not _agree(image, known):
+        if image is not None and self._contradicts(image, known, change):
             self._shows_before[record.table] = False
         if image is not None and (self._shows_before.get(record.table) or record.key is None):
             return _shown(image, known)
@@ -304,6 +324,12 @@ def _is_partial(image: Row) -> bool:
 def _agree(image: Row, known: Version) -> bool:
     """Whether an image shows nothing but what is known."""
     return all(v == UNAVAILABLE or known.row.get(n, v) == v for n, v in image.items())
+
+
+def _same_key(record: ChangeRecord, before: Row, after: Row) -> bool:
+    """Whether two images agree on the key's columns, as those of an update do."""
+    key = key_value(record.key)
+    return not isinstance(key, dict) or all(before.get(name) == after.get(name) for name in key)
 
 
 def _shown(image: Row, known: Version | None) -> _Before:

@@ -9,6 +9,7 @@ from support.row_changes import row_change
 
 from cdc_archive.decode.images import UNAVAILABLE
 from cdc_archive.history.fold import Fold
+from cdc_archive.history.missing import Loss, Missing
 from cdc_archive.history.states import MemoryStates
 from cdc_archive.history.transition import Transition
 from cdc_archive.source.message import Message
@@ -66,6 +67,32 @@ def test_a_table_that_shows_before_images_is_believed() -> None:
         row_change(0, "u", {"id": 2, "a": 1}, {"id": 2, "a": 2}, key=2),
         row_change(1, "d", {"id": 1, "a": 7}, None),
     )
+    assert (delete.before, delete.before_proof) == ({"id": 1, "a": 7}, "exact")
+
+
+def test_the_columns_of_an_index_are_not_taken_for_the_row() -> None:
+    """REPLICA IDENTITY USING INDEX: an update of the index shows it alone, the rest is invented."""
+    row = {"id": 1, "email": "a", "role": "owner"}
+    create, update = row_change(0, "c", None, row), {**row, "email": "b"}
+    for invented in ({"id": 0, "email": "a", "role": None}, {"id": 1, "email": "a", "role": ""}):
+        _, told, ended = folded(
+            create, row_change(1, "u", invented, update), row_change(2, "d", invented, None)
+        )
+        assert (told.before, told.before_proof, told.changed) == (row, "reconstructed", {"email"})
+        assert (ended.before, ended.before_proof) == (update, "reconstructed")
+    (first,) = folded(row_change(1, "u", {"id": 0, "email": "a", "role": None}, update))
+    assert (first.before, first.before_proof) == (None, "unknown")
+
+
+def test_a_before_image_is_believed_where_messages_are_missing() -> None:
+    """What contradicts the known version is then the newer one."""
+    log = [row_change(0, "c", None, {"id": 1, "a": 1})]
+    image, after = {"id": 1, "a": 2}, {"id": 1, "a": 3}
+    log += [row_change(5, "u", image, after), row_change(9, "d", {"id": 1, "a": 7}, None)]
+    missing = [Loss("gap", log[0].topic, 0, (0, at), (0, at + 1)) for at in (2, 7)]
+    fold = Fold(MemoryStates(), missing=Missing(missing))
+    _, update, delete = [t for change in in_order(streams(log)) for t in fold.apply(change)]
+    assert (update.before, update.before_proof) == (image, "exact")
     assert (delete.before, delete.before_proof) == ({"id": 1, "a": 7}, "exact")
 
 

@@ -474,3 +474,18 @@ def test_the_row_as_of_a_time_is_the_one_that_stood_under_the_key(
         assert told == {key: {"id": key, "a": table.seen[at][key]}}
     else:
         assert all(row == {"id": one, "a": table.seen[at][one]} for one, row in told.items())
+
+
+def test_a_version_from_before_a_message_in_quarantine_is_noted() -> None:
+    """It may not be the last one; the next version's is."""
+    told = versions(
+        [
+            row_change(0, "c", None, {"id": 1, "a": 1}),
+            row_change(1, "u", None, {})._replace(value=b"poison"),
+            row_change(2, "u", None, {"id": 1, "a": 2}),
+            row_change(3, "u", None, {"id": 1, "a": 3}),
+        ],
+        "1",
+    )
+    assert [len(one.notes) for one in told] == [0, 1, 0]
+    assert "quarantine" in told[1].notes[0]
