@@ -13,7 +13,7 @@ from support.simulated_source import SimulatedSource
 from support.workshop import Workshop
 
 from cdc_archive.archive.format import archive_info, commit
-from cdc_archive.archive.format.commit import Commit, Gap, Recovered, Skipped
+from cdc_archive.archive.format.commit import Commit, Gap, Log, Recovered, Skipped
 from cdc_archive.archive.format.layout import ARCHIVE_KEY, commit_key
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.reader import ArchiveReader
@@ -119,6 +119,8 @@ WRONG = [
     Wrong("before it begins", commit={"start": 10**4299}),
     Wrong("larger than", commit={"end": 2**63, "absent": [(1, 2**63)]}),
     Wrong("larger than", commit={"partition": 2**31}),
+    Wrong("larger than", commit={"log": Log(2**63)}),
+    Wrong("larger than", commit={"recovered": [Recovered(ORIGIN, [(0, 1)], [FILE], 2**63)]}),
     Wrong("larger than", commit={"sequence": 10**12, "previous": "0" * 64}),
 ]
 

@@ -40,7 +40,10 @@ def problem(commit: Commit) -> str | None:
 
 
 def _numbers(commit: Commit) -> Iterator[str]:
-    if commit.end >= _LONG or commit.partition >= _INT or commit.sequence >= _SEQUENCES:
+    longs = [commit.end, commit.log.incarnation]
+    for one in commit.recovered:
+        longs += one.incarnation, *(file.last_offset for file in one.files)
+    if max(longs) >= _LONG or commit.partition >= _INT or commit.sequence >= _SEQUENCES:
         yield "a number in it is larger than Kafka or the format has"
 
 
