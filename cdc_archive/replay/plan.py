@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS known (name TEXT PRIMARY KEY, value BLOB);
 CREATE TABLE IF NOT EXISTS files (
   stream INTEGER, incarnation INTEGER, first_offset INTEGER, key TEXT, sequence INTEGER, file BLOB,
   PRIMARY KEY (stream, incarnation, first_offset, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS accounts (stream INTEGER, sequence INTEGER, counts BLOB);
+CREATE TABLE IF NOT EXISTS accounts (
+  stream INTEGER, sequence INTEGER, counts BLOB, PRIMARY KEY (stream, sequence)) WITHOUT ROWID;
 """
 
 _decode_file: Final = msgspec.json.Decoder(FileEntry).decode
