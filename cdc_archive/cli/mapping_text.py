@@ -80,7 +80,10 @@ def _before(transition: Transition) -> str:
     if origin is None:
         return transition.before_proof
     where = f"{origin.topic}[{origin.partition}] offset {origin.offset}"
-    return f"{transition.before_proof}, from {where}"
+    told = f"{transition.before_proof}, from {where}"
+    if transition.before_doubt is not None:
+        told += f"; maybe not the last one: {transition.before_doubt} between"
+    return told
 
 
 def _look(look: Look) -> str:

@@ -118,6 +118,7 @@ def _step(one: ExplainedStep) -> dict[str, Any]:
         "key": transition.key,
         "before": transition.before_proof,
         "before_from": _where(transition.before_origin),
+        "before_doubt": transition.before_doubt,
         "changed": [
             {"column": name, "old": before.get(name), "new": row.get(name)}
             for name in sorted(transition.changed or ())

@@ -18,15 +18,18 @@ from cdc_archive.archive.reader.window import Window
 from cdc_archive.archive.writer.committer import Committer
 from cdc_archive.archive.writer.open_file import FileFormat
 from cdc_archive.archive.writer.recovery import Recovery
+from cdc_archive.audit import mapping
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.cli import mapping_text
 from cdc_archive.decode.decoder import Decoder
-from cdc_archive.replay import checkpointing, run
+from cdc_archive.replay import checkpointing, explained, run, trial
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.report import Report
 from cdc_archive.sinks.jsonl import JsonLines
 from cdc_archive.storage.memory import MemoryStore
 from cdc_archive.worker.limits import Limits
 
+P0 = TopicPartition("pg.app.t", 0)
 BEGIN_US = 1_771_516_800_000_000
 RULES = """
 name = "small"
@@ -74,7 +77,7 @@ def evidence(asked: run.Order, folder: Path) -> tuple[list[dict[str, Any]], Repo
 def recover(store: MemoryStore) -> None:
     committer = Committer(store, "archive-1", Writer("test", "0", "w"), lambda: 1771516800.0)
     recovery = Recovery(store, committer, Decoder([".*"]).decode, FileFormat())
-    done = recovery.run(ArchiveReader(store), TopicPartition("pg.app.t", 0), quarantine.Asked())
+    done = recovery.run(ArchiveReader(store), P0, quarantine.Asked())
     assert done.recovered.total() == 1
 
 
@@ -115,3 +118,18 @@ def test_a_checkpoint_knows_what_was_missing_before_it(
     assert told == whole
     assert [one.get("before_doubt") for one in told] == [None if recovered else "quarantine", None]
     assert report.checkpoint is not None
+
+
+def test_explain_tells_the_doubt(
+    store: MemoryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As JSON and as text."""
+    reader, rules = ArchiveReader(store), mapping.parse(RULES, "rules")
+    read = run.read_row(rules)
+    update = next(one for one in reader.scan(P0) if one.record.offset == 2)
+    with trial.opened(reader, rules, read, tmp_path, Window()) as opened:
+        found = explained.explain(opened, update, read)
+    (step,) = json.loads(bytes(explained.as_line(found)))["steps"]
+    assert (step["before"], step["before_doubt"]) == ("reconstructed", "quarantine")
+    mapping_text.show_explained(found)
+    assert "maybe not the last one: quarantine between" in capsys.readouterr().out
