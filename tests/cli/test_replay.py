@@ -153,6 +153,20 @@ def test_a_run_without_a_name_cannot_go_on(
 
 
 @pytest.mark.usefixtures("users")
+def test_a_report_that_cannot_be_written_costs_no_second_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told is still there."""
+    arguments = ["replay", "--mapping", "small.toml", "--out", "out", "--report"]
+    assert main.run([*arguments, "none/report"]) == 1
+    assert "go on with --resume and another --report" in capsys.readouterr().err
+    monkeypatch.setattr("cdc_archive.replay.telling.Telling.take", lambda *_: 1 / 0)
+    assert main.run([*arguments, "report", "--resume"]) == 0
+    assert json.loads((tmp_path / "report").read_text())["events_total"] == 60
+    assert not (tmp_path / ".out.replay").exists()
+
+
+@pytest.mark.usefixtures("users")
 def test_a_work_dir_of_somebody_else_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
