@@ -124,7 +124,11 @@ def _folder(named: Path | None) -> Iterator[Path]:
         with TemporaryDirectory(prefix="cdc-archive-replay-") as temporary:
             yield Path(temporary)
         return
-    yield named
+    try:
+        yield named
+    except KeyboardInterrupt:
+        output.say("stopped; the same command with --resume goes on")
+        raise
     Workspace(named).remove()
 
 
