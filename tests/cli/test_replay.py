@@ -112,7 +112,7 @@ def test_stdout_holds_events_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("users")
 @pytest.mark.parametrize(
     ("number", "code", "says"),
-    [("SIGKILL", -signal.SIGKILL, ""), ("SIGINT", 130, "the same command with --resume goes on\n")],
+    [("SIGKILL", -signal.SIGKILL, ""), ("SIGINT", 130, "the same command with --resume goes on")],
 )
 def test_a_run_that_was_killed_goes_on(tmp_path: Path, number: str, code: int, says: str) -> None:
     """kill -9 or Ctrl-C among its changes: the same bytes, no second event, nothing left behind."""
@@ -120,7 +120,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, number: str, code: int, s
     assert main.run([*arguments, "whole"]) == 0
     killed = program(*arguments, "out", code=DYING.replace("SIGKILL", number))
     assert killed.returncode == code
-    assert killed.stderr.endswith(says)
+    assert says in killed.stderr
     assert "Traceback" not in killed.stderr
     assert not (tmp_path / "out").exists()
     assert (tmp_path / ".out.replay").is_dir()
