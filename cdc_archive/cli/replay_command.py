@@ -18,7 +18,7 @@ from cdc_archive.archive.reader.window import Window, microseconds
 from cdc_archive.audit import mapping
 from cdc_archive.cli import moments, output, wiring
 from cdc_archive.config import load
-from cdc_archive.errors import NothingFound
+from cdc_archive.errors import NothingFound, Stop
 from cdc_archive.replay import run
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.report import Report
@@ -89,18 +89,28 @@ def command(
         sink = JsonLines(sys.stdout.buffer if out == "-" else Path(out), provenance)
         try:
             report = run.replay(order, sink, folder, jobs, resume=resume)
+            sink.close()
         except BaseException:
             sink.abort()
             raise
-        sink.close()
-    if report_file is not None:
-        report_file.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+        if report_file is not None:
+            _write(report_file, report)
     tell(report)
     if report.total == 0:
         raise NothingFound(
             "the archived changes prove no such event",
             "See what is there with `cdc-archive ls`; check --from, --to, --table and the mapping.",
         )
+
+
+def _write(file: Path, report: Report) -> None:
+    try:
+        file.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+    except OSError as error:
+        raise Stop(
+            f"{file} cannot be written: {error.strerror}",
+            "The events are written; for the report go on with --resume and another --report.",
+        ) from None
 
 
 def _beside(out: Path) -> Path:
@@ -114,7 +124,11 @@ def _folder(named: Path | None) -> Iterator[Path]:
         with TemporaryDirectory(prefix="cdc-archive-replay-") as temporary:
             yield Path(temporary)
         return
-    yield named
+    try:
+        yield named
+    except KeyboardInterrupt:
+        output.say("stopped; the same command with --resume goes on")
+        raise
     Workspace(named).remove()
 
 

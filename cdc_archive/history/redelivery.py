@@ -43,10 +43,7 @@ class MemorySeen:
 
 
 class Settled(NamedTuple):
-    """All changes before a time: the highest mark of each stream, by its number, among them.
-
-    Rows of a snapshot are none: an early one may come late, and to fold one twice does no harm.
-    """
+    """All changes before a time: the highest mark of each stream, by its number, among them."""
 
     highest: Mapping[int, Mark] = {}
     before_us: int = 0
@@ -56,7 +53,7 @@ class Settled(NamedTuple):
         time_us = change.archived.record.event_time_us
         highest = self.highest.get(change.place.stream)
         early = time_us is not None and time_us < self.before_us
-        if not early or highest is None or change.position.snapshot:
+        if not early or highest is None:
             return False
         # Without its place in the transaction a change may share the mark of the last one.
         return mark < highest or (mark == highest and change.position.total_order is not None)
@@ -82,8 +79,12 @@ class Redeliveries:
         self.highest: dict[int, Mark] = dict(highest or {})
 
     def is_new(self, change: Change) -> bool:
-        """Whether this change is seen for the first time."""
-        identified = identity(change)
+        """Whether this change is seen for the first time.
+
+        A row of a snapshot always is: it is a state, an early one may come late, and to fold one
+        twice does no harm.
+        """
+        identified = None if change.position.snapshot else identity(change)
         if identified is None:
             return True
         stream, mark = change.place.stream, _mark(change.position)

@@ -138,9 +138,10 @@ class Workspace:
                 path.unlink()
 
     def remove(self) -> None:
-        """Remove the run's files, and the folder if nothing else is in it."""
-        self.clear()
-        for path in self.folder.glob(f"{self.lock.name}*"):
-            path.unlink()
+        """Remove the run's files, unless the next run has them, and the folder if it is empty."""
+        with suppress(Stop), self.held():
+            self.clear()
+            for path in self.folder.glob(f"{self.lock.name}*"):
+                path.unlink()
         with suppress(OSError):
             self.folder.rmdir()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +25,11 @@ class JsonLines:
 
     def __init__(self, out: Path | BinaryIO, evidence: Path | None = None) -> None:
         self._out = _Lines(out)
-        self._evidence = None if evidence is None else _Lines(evidence)
+        try:
+            self._evidence = None if evidence is None else _Lines(evidence)
+        except Stop:
+            self._out.abort()
+            raise
 
     def write(self, line: Line) -> None:
         """See the port."""
@@ -49,6 +55,7 @@ class _Lines:
 
     def __init__(self, out: Path | BinaryIO) -> None:
         self._target: Path | None = None
+        self._name = str(out) if isinstance(out, Path) else "the output"
         self._ours = isinstance(out, Path)
         if not isinstance(out, Path):
             self._file = out
@@ -60,21 +67,36 @@ class _Lines:
         try:
             self._file = place.open("wb")
         except OSError as error:
-            raise Stop(f"{out} cannot be written: {error.strerror}") from None
+            raise Stop(f"{self._name} cannot be written: {error.strerror}") from None
 
     def write(self, line: bytes) -> None:
-        self._file.write(line + b"\n")
+        with self._told():
+            self._file.write(line + b"\n")
 
     def close(self) -> None:
-        self._file.flush()
-        if self._target is not None:
-            os.fsync(self._file.fileno())
-            self._temporary.replace(self._target)
-        if self._ours:
-            self._file.close()
+        with self._told():
+            self._file.flush()
+            if self._target is not None:
+                os.fsync(self._file.fileno())
+                self._temporary.replace(self._target)
+            if self._ours:
+                self._file.close()
 
     def abort(self) -> None:
         if self._ours:
-            self._file.close()
+            with suppress(OSError):  # of a full disk: what it holds is not wanted
+                self._file.close()
         if self._target is not None:
             self._temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # whoever reads wants no more: no fault
+        except OSError as error:
+            raise Stop(
+                f"{self._name} cannot be written: {error.strerror}",
+                "Make room there, or name another file.",
+            ) from None

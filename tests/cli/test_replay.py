@@ -110,12 +110,18 @@ def test_stdout_holds_events_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("users")
-def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
-    """kill -9 among its changes: the same bytes, no second event, and nothing left behind."""
+@pytest.mark.parametrize(
+    ("number", "code", "says"),
+    [("SIGKILL", -signal.SIGKILL, ""), ("SIGINT", 130, "the same command with --resume goes on")],
+)
+def test_a_run_that_was_killed_goes_on(tmp_path: Path, number: str, code: int, says: str) -> None:
+    """kill -9 or Ctrl-C among its changes: the same bytes, no second event, nothing left behind."""
     arguments = ["replay", "--mapping", "small.toml", "--out"]
     assert main.run([*arguments, "whole"]) == 0
-    killed = program(*arguments, "out", code=DYING)
-    assert killed.returncode == -signal.SIGKILL
+    killed = program(*arguments, "out", code=DYING.replace("SIGKILL", number))
+    assert killed.returncode == code
+    assert says in killed.stderr
+    assert "Traceback" not in killed.stderr
     assert not (tmp_path / "out").exists()
     assert (tmp_path / ".out.replay").is_dir()
     refused = program("replay", "--out", "out", "--resume")
@@ -150,6 +156,20 @@ def test_a_run_without_a_name_cannot_go_on(
     """Its folder is gone."""
     assert main.run(["replay", "--resume", *out]) == 2
     assert "--resume needs the --out FILE or the --work-dir" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("users")
+def test_a_report_that_cannot_be_written_costs_no_second_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told is still there."""
+    arguments = ["replay", "--mapping", "small.toml", "--out", "out", "--report"]
+    assert main.run([*arguments, "none/report"]) == 1
+    assert "go on with --resume and another --report" in capsys.readouterr().err
+    monkeypatch.setattr("cdc_archive.replay.telling.Telling.take", lambda *_: 1 / 0)
+    assert main.run([*arguments, "report", "--resume"]) == 0
+    assert json.loads((tmp_path / "report").read_text())["events_total"] == 60
+    assert not (tmp_path / ".out.replay").exists()
 
 
 @pytest.mark.usefixtures("users")

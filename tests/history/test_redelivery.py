@@ -77,6 +77,21 @@ def test_a_lower_position_that_was_never_there_is_new() -> None:
     assert sorted(new_of(database.log)) == [1, 2, 3]
 
 
+def test_a_row_of_a_snapshot_is_never_a_redelivery() -> None:
+    """It is a state: the same one twice is the newest sight of it, with a checkpoint or without."""
+    database = Database()
+    (one,) = database.commit(NOON_US, *made(1))
+    value = json.loads(one.value)
+    value["source"]["snapshot"], value["op"] = "incremental", "r"
+    again = one._replace(value=json.dumps(value).encode(), offset=1)
+    log = [again._replace(offset=offset) for offset in (0, 1)]
+    assert new_of(log) == [1, 1]
+    before = Redeliveries(MemorySeen())
+    assert new_of([one], before) == [1]
+    settled = Settled(before.highest, NOON_US + 1)
+    assert new_of([again], Redeliveries(MemorySeen(), before.highest, settled)) == [1]
+
+
 def test_what_was_settled_is_known_by_time_and_position_together() -> None:
     """Beyond the highest mark, or from the checkpoint's time on, a change is new."""
     database = Database()

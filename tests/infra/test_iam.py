@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from cdc_archive.archive.format import layout
+
 IAM = Path(__file__).parents[2] / "infra" / "iam"
 NEEDED = {
     "worker": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
     "reader": {"s3:GetObject", "s3:ListBucket"},
+    "checkpointer": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
 }
 DANGEROUS = (
     "s3:DeleteObject",
@@ -44,6 +47,19 @@ def test_no_more_is_allowed_than_is_needed(name: str) -> None:
 def test_what_would_harm_the_archive_is_denied_outright(name: str, action: str) -> None:
     """So that no other policy of the same user can allow it."""
     assert any(fnmatch.fnmatchcase(action, denied) for denied in actions(name, "Deny"))
+
+
+def test_who_makes_checkpoints_may_write_nothing_else() -> None:
+    """Under the prefix that every object of a checkpoint has."""
+    policy = json.loads((IAM / "checkpointer.json").read_text())
+    may_put = [
+        one["Resource"]
+        for one in policy["Statement"]
+        if one["Effect"] == "Allow" and "s3:PutObject" in one["Action"]
+    ]
+    assert may_put == [f"arn:aws:s3:::my-archive/production/{layout.CHECKPOINTS}*"]
+    for key in (layout.checkpoint_key(1, "0" * 64), layout.checkpoint_part_key(1, "0" * 64)):
+        assert key.startswith(layout.CHECKPOINTS)
 
 
 def test_the_buckets_policy_denies_a_write_that_is_not_create_only() -> None:

@@ -63,6 +63,20 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """Before anything is replayed."""
+    """Before anything is replayed; and what was opened before it is gone again."""
     with pytest.raises(Stop, match="no/folder"):
         JsonLines(tmp_path / "no/folder/x")
+    with pytest.raises(Stop, match="no/folder"):
+        JsonLines(tmp_path / "x", tmp_path / "no/folder/x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_told() -> None:
+    """By the name of the file; what was not written is then let go."""
+    for line in (EVENT, EVENT._replace(event=b"x" * 100_000)):
+        sink = JsonLines(Path("/dev/full"))
+        with pytest.raises(Stop, match="/dev/full cannot be written: No space left"):  # noqa: PT012
+            sink.write(line)
+            sink.close()
+        sink.abort()
