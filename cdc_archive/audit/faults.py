@@ -13,6 +13,17 @@ _FORMER: Final = ("create", "update", "delete", "trust_unchanged")
 """Keys that stood in [actor] before it had sources."""
 
 
+_WORDS: Final = {
+    "tuple_type": 'must be a list, as in ["scopes"]',
+    "list_type": 'must be a list, as in ["scopes"]',
+    "string_type": "must be a text",
+    "dict_type": "must be a table, as in { name = value }",
+    "model_type": "must be a table, as in { name = value }",
+    "bool_type": "must be true or false",
+}
+"""What pydantic says in words of its own."""
+
+
 def told(model: type[BaseModel], content: dict[str, Any], detail: Any) -> str:
     """One of pydantic's errors over `content`, which was to be a `model`."""
     place = list(detail["loc"])
@@ -27,7 +38,7 @@ def told(model: type[BaseModel], content: dict[str, Any], detail: Any) -> str:
         return f"{name} is unknown" + (f"; did you mean {near[0]}?" if near else "")
     if detail["type"] == "missing":
         return f"{name} is missing"
-    text = detail["msg"].removeprefix("Value error, ")
+    text = _WORDS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
     return f"{name}: {text}" if not name.endswith(": ") else name + text
 
 

@@ -25,8 +25,8 @@ from cdc_archive.config import load
     "--follow-key",
     metavar="KEY",
     multiple=True,
-    help="""Only the row that has or had this key: '{"id":7}', id=7 (once for each column) or 7;
-    under all its keys.""",
+    help="""Only messages under this key and all that its row had before and after:
+    '{"id":7}', id=7 (once for each column) or 7. `history` tells rows that shared a key apart.""",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many records.")
 @click.pass_obj

@@ -18,7 +18,7 @@ from cdc_archive.archive.reader.window import Window, microseconds
 from cdc_archive.audit import mapping
 from cdc_archive.audit.mapping_schema import schema_text
 from cdc_archive.changelog.record import ArchivedRecord
-from cdc_archive.cli import mapping_text, output, wiring
+from cdc_archive.cli import mapping_text, moments, output, wiring
 from cdc_archive.cli.replay_command import DEFAULT_MAPPING
 from cdc_archive.config import load
 from cdc_archive.decode.exact_json import exact_json
@@ -37,8 +37,8 @@ def command() -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--from", "start", type=click.DateTime(), help="Changes from, event time, UTC.")
-@click.option("--to", "end", type=click.DateTime(), help="Changes before, event time, UTC.")
+@click.option("--from", "start", type=moments.time, help="Changes from, event time, UTC.")
+@click.option("--to", "end", type=moments.time, help="Changes before, event time, UTC.")
 @click.option("--no-archive", is_flag=True, help="Check the file by itself.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @click.pass_obj

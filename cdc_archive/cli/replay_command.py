@@ -75,6 +75,7 @@ def command(
 
     The events are the same, ids included, however often this is run and by however many processes.
     """
+    _require_places(out, provenance, report_file)
     settings = load.from_process(config, ("store",)).settings
     text = mapping.text_of(mapping_file or schema_files.root() / DEFAULT_MAPPING)
     rules = mapping.parse(text, str(mapping_file or DEFAULT_MAPPING))
@@ -101,6 +102,17 @@ def command(
             "the archived changes prove no such event",
             "See what is there with `cdc-archive ls`; check --from, --to, --table and the mapping.",
         )
+
+
+def _require_places(out: str, provenance: Path | None, report: Path | None) -> None:
+    """What could only fail at the end of a long run is told before it."""
+    named = [Path(one) for one in (out, provenance, report) if one is not None and one != "-"]
+    files = [one.resolve() for one in named if not one.exists() or one.is_file()]
+    if len(files) > len(set(files)):
+        raise click.UsageError("--out, --provenance and --report must be different files")
+    for one in named:
+        if not one.resolve().parent.is_dir():
+            raise Stop(f"{one} cannot be written: there is no such folder")
 
 
 def _write(file: Path, report: Report) -> None:

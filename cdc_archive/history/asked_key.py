@@ -34,6 +34,10 @@ class AskedKey:
     def __init__(self, given: Sequence[str]) -> None:
         self._object = _object(given[0]) if len(given) == 1 else None
         self._bare = given[0] if len(given) == 1 and self._object is None else None
+        if self._bare is not None and self._bare.lstrip().startswith("{"):
+            raise ValueError(
+                "it begins like a JSON object and is none: look at its quotes and braces"
+            )
         pairs = [text.partition("=") for text in given]
         self._columns = {name: value for name, mark, value in pairs if mark and name}
         if len(given) > 1 and len(self._columns) < len(given):

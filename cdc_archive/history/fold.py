@@ -19,7 +19,7 @@ from cdc_archive.changelog.record import (
 )
 from cdc_archive.decode.images import Row, key_value
 from cdc_archive.decode.row_reader import RowReader
-from cdc_archive.decode.unavailable import UNAVAILABLE
+from cdc_archive.history.before import Before, agree, completed, is_partial, shown
 from cdc_archive.history.missing import Missing
 from cdc_archive.history.position import NEW_KEY, OLD_KEY, Change
 from cdc_archive.history.states import RowStates, Version
@@ -41,22 +41,6 @@ ReadRow = Callable[[ArchivedRecord, JsonText | None], Row | None]
 Debezium left out is `UNAVAILABLE` in it, see `RowReader`."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-
-
-class _Before(NamedTuple):
-    """The version before a change: its row, what proves it, and who showed what is known of it."""
-
-    row: Row | None
-    proof: Proof
-    known: Version | None
-    unknown: frozenset[str] = frozenset()
-    doubt: Doubt | None = None
-
-    @property
-    def origin(self) -> Origin | None:
-        if self.proof != RECONSTRUCTED or self.known is None:
-            return None
-        return self.known.origin
 
 
 Moved = tuple[str, str, Row | None, Proof, Version | None, frozenset[str], Doubt | None]
@@ -96,7 +80,7 @@ class Fold:
         progress = progress or Progress()
         self._shows_before = dict(progress.shows_before)
         self._moved = {
-            (table, key): _Before(image, proof, version, unknown, doubt)
+            (table, key): Before(image, proof, version, unknown, doubt)
             for table, key, image, proof, version, unknown, doubt in progress.moved
         }
         self.untold = 0
@@ -114,7 +98,7 @@ class Fold:
         after = self._read(archived, record.after)
         self.unreadable += after is None and record.after not in (None, b"null")
         if record.op == "r" and after is not None:
-            version, unknown, filled = _filled(after, None)
+            version, unknown, filled = completed(after, None)
             origin = Origin.of(archived)
             self._remember(record.table, key, Version(version, origin, filled, unknown))
         elif record.op == "t":
@@ -139,28 +123,28 @@ class Fold:
     ) -> Iterator[Transition]:
         record, origin = change.archived.record, Origin.of(change.archived)
         table, old_key = record.table, key_in_header(record, OLD_KEY)
-        sure = image is not None and self._shows_before.get(table) and not _is_partial(image)
-        needed = record.op != "c" and (not sure or _is_partial(after))
+        sure = image is not None and self._shows_before.get(table) and not is_partial(image)
+        needed = record.op != "c" and (not sure or is_partial(after))
         known = self._known(table, key) if needed else None
         if record.op == OP_UNKNOWN_ROW and known is None:
             self.untold += 1
-            version, unknown, filled = _filled(after, None)
+            version, unknown, filled = completed(after, None)
             self._remember(table, key, Version(version, origin, filled, unknown))
             return
         if record.op == "c" and old_key is None:
-            version, unknown, filled = _filled(after, None)
+            version, unknown, filled = completed(after, None)
             self._remember(table, key, Version(version, origin, filled, unknown))
             yield Transition(
                 "create", table, key, None, version, NOT_APPLICABLE, None, unknown, change
             )
             return
         before = self._before(change, key, old_key, image, after, known)
-        version, unknown, filled = _filled(after, before)
+        version, unknown, filled = completed(after, before)
         self._remember(table, key, Version(version, origin, filled, unknown))
         proven = before.proof not in (UNKNOWN, KEY_ONLY)
         differing = changed_columns(before.row, version) if proven else None
-        changed = None if differing is None else differing - before.unknown
-        doubtful = before.unknown.intersection(version)
+        doubtful = before.doubtful(version)
+        changed = None if differing is None else differing - doubtful
         yield Transition(
             "update",
             table,
@@ -185,7 +169,7 @@ class Fold:
         image: Row | None,
         after: Row,
         known: Version | None,
-    ) -> _Before:
+    ) -> Before:
         """What is known of the row before an update, or before a create that ends a move."""
         record = change.archived.record
         if old_key is not None:
@@ -196,12 +180,12 @@ class Fold:
             self._states.drop(record.table, old_key)
         elif image is not None and self._is_whole(image, after, known, change):
             self._shows_before[record.table] = True
-            return _shown(image, known)
+            return shown(image, known)
         elif record.op == "u":
             self._shows_before[record.table] = False
         if known is not None:
             return self._reconstructed(known, change)
-        return _Before(None, UNKNOWN, None)
+        return Before(None, UNKNOWN, None)
 
     def _is_whole(self, image: Row, after: Row, known: Version | None, change: Change) -> bool:
         """Whether an update's before image is the row, or only the columns of an index.
@@ -217,13 +201,13 @@ class Fold:
 
     def _contradicts(self, image: Row, known: Version | None, change: Change) -> bool:
         """Whether an image is not what is known, and no missing message can be the reason."""
-        if known is None or _agree(image, known):
+        if known is None or agree(image, known):
             return False
         return self._missing.doubt(known.origins(), Origin.of(change.archived)) is None
 
-    def _reconstructed(self, known: Version, change: Change) -> _Before:
+    def _reconstructed(self, known: Version, change: Change) -> Before:
         doubt = self._missing.doubt(known.origins(), Origin.of(change.archived))
-        return _Before(known.row, RECONSTRUCTED, known, known.unknown, doubt)
+        return Before(known.row, RECONSTRUCTED, known, known.unknown, doubt)
 
     def _delete(self, change: Change, key: str | None, image: Row | None) -> Iterator[Transition]:
         record = change.archived.record
@@ -248,21 +232,21 @@ class Fold:
             before_doubt=before.doubt,
         )
 
-    def _evidence(self, change: Change, image: Row | None, known: Version | None) -> _Before:
+    def _evidence(self, change: Change, image: Row | None, known: Version | None) -> Before:
         """What a delete proves of the row: its image is partly invented under DEFAULT identity."""
         record = change.archived.record
         if image is not None and self._contradicts(image, known, change):
             self._shows_before[record.table] = False
         if image is not None and (self._shows_before.get(record.table) or record.key is None):
-            return _shown(image, known)
+            return shown(image, known)
         if known is not None:
             if image == known.row:
-                return _Before(known.row, EXACT, known, known.unknown)
+                return Before(known.row, EXACT, known, known.unknown)
             return self._reconstructed(known, change)
         key = key_value(record.key)
         if isinstance(key, dict):
-            return _Before(key, KEY_ONLY, None)
-        return _Before(None, UNKNOWN, None)
+            return Before(key, KEY_ONLY, None)
+        return Before(None, UNKNOWN, None)
 
     def _truncate(self, change: Change) -> Iterator[Transition]:
         table = change.archived.record.table
@@ -317,50 +301,7 @@ def key_in_header(record: ChangeRecord, name: str) -> str | None:
     return None
 
 
-def _is_partial(image: Row) -> bool:
-    return UNAVAILABLE in image.values()
-
-
-def _agree(image: Row, known: Version) -> bool:
-    """Whether an image shows nothing but what is known."""
-    return all(v == UNAVAILABLE or known.row.get(n, v) == v for n, v in image.items())
-
-
 def _same_key(record: ChangeRecord, before: Row, after: Row) -> bool:
     """Whether two images agree on the key's columns, as those of an update do."""
     key = key_value(record.key)
     return not isinstance(key, dict) or all(before.get(name) == after.get(name) for name in key)
-
-
-def _shown(image: Row, known: Version | None) -> _Before:
-    """What a before image tells: an untouched out-of-line value is the known version's."""
-    if not _is_partial(image):
-        return _Before(image, EXACT, known)
-    missing = [name for name, value in image.items() if value == UNAVAILABLE]
-    row = {name: value for name, value in image.items() if name not in missing}
-    if known is not None:
-        row |= {name: known.row[name] for name in missing if name in known.row}
-    return _Before(row, EXACT, known, frozenset(missing) - row.keys())
-
-
-def _filled(after: Row, before: _Before | None) -> tuple[Row, frozenset[str], dict[str, Origin]]:
-    """The version with untouched out-of-line values from before.
-
-    Returns:
-        the version; the columns whose value is still unknown; and those that neither image of the
-        message showed, with the message that did.
-    """
-    if not _is_partial(after):
-        return after, _NOTHING, {}
-    missing = [name for name, value in after.items() if value == UNAVAILABLE]
-    version, unknown, filled = dict(after), set(), {}
-    rows = before.row if before is not None and before.proof != KEY_ONLY else None
-    for name in missing:
-        if rows is None or before is None or name not in rows:
-            del version[name]
-            unknown.add(name)
-            continue
-        version[name] = rows[name]
-        if before.proof != EXACT and before.known is not None:
-            filled[name] = before.known.shown_by(name)
-    return version, frozenset(unknown), filled

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from cdc_archive.decode.images import Row, is_unavailable, parsed
 from cdc_archive.history.difference import (
     ABSENT,
+    NOT_KNOWN,
     Difference,
     Knowledge,
     Shown,
@@ -161,12 +162,23 @@ def _differences(
     """
     names = [*after, *(name for name in before or {} if name not in after and name not in unknown)]
     told = (
-        Difference(name, old_value(name, before, proof, known), new_value(name, after, unknown))
+        Difference(
+            name,
+            NOT_KNOWN
+            if proof == RECONSTRUCTED and _is_added(name, before, after)
+            else old_value(name, before, proof, known),
+            new_value(name, after, unknown),
+        )
         for name in names
     )
     if proof == NOT_APPLICABLE:
         return tuple(told)
     return tuple(one for one in told if one.old.proof == UNKNOWN or one.old.value != one.new.value)
+
+
+def _is_added(column: str, before: Row | None, after: Row) -> bool:
+    """Whether an ALTER TABLE added a column since the last archived version, with a value."""
+    return before is not None and column not in before and after.get(column) is not None
 
 
 def state(life: Life, op: Op, key: str, change: Change, image: Row) -> RowVersion:

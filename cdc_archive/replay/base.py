@@ -14,6 +14,7 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.decode.images import parsed
 from cdc_archive.errors import ArchiveDamaged, ObjectMissing
 from cdc_archive.history.order import Reached
+from cdc_archive.history.redelivery import Settled
 from cdc_archive.history.states import Version
 from cdc_archive.replay.progress import Progress
 
@@ -86,6 +87,10 @@ class Base:
                 highest = {numbers[self._place(n)]: mark for n, mark in told.highest.items()}
                 return Progress(fold=told.fold, highest=highest)
         return Progress()
+
+    def settled(self, connector: str, numbers: Mapping[TopicPartition, int]) -> Settled:
+        """The changes of a connector that are in the state; `numbers` are the plan's."""
+        return Settled(self.progress(connector, numbers).highest, self.at_us)
 
     def _place(self, stream: int) -> TopicPartition:
         one = self._checkpoint.streams[stream]

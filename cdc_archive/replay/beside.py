@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS testimony (
   topic TEXT, part INTEGER, offset INTEGER, incarnation INTEGER);
 CREATE TABLE IF NOT EXISTS looked (name TEXT, connector BLOB);
 CREATE TABLE IF NOT EXISTS lookup (
-  name TEXT, key BLOB, connector BLOB, place BLOB, time_us INTEGER, row BLOB);
+  name TEXT, key BLOB, connector BLOB, place BLOB, time_us INTEGER, row BLOB, ended INTEGER);
 """
 _TABLES: Final = ("testimony", "looked", "lookup", "names", "rows", "seen")
 _INDEXES: Final = """
@@ -36,6 +36,8 @@ CREATE INDEX IF NOT EXISTS testimony_of ON testimony (connector, tx, source);
 CREATE INDEX IF NOT EXISTS lookup_of ON lookup (name, key, connector, place);
 """
 
+_TRANSACTION_BYTES: Final = 20
+"""How much of a packed place two changes of one transaction have in common."""
 SAME_TRANSACTION_US: Final = 24 * 3_600_000_000
 """Transaction numbers come again, after billions of them: never within a day."""
 
@@ -61,7 +63,8 @@ class Beside:
     """See the port `Context`.
 
     A row is looked up in the database of the change; in another one only if the change's has no
-    such table, and no more than one has.
+    such table, and no more than one has. A row that the change's own transaction deleted, maybe
+    together with what the change is about, is given as it was before.
 
     Args:
         database: filled, see `filling`.
@@ -92,11 +95,12 @@ class Beside:
         if key is None:
             return None
         own, connectors = text_bytes(connector_of(change.archived)), self._connectors(name)
+        place = change.place.packed()
         if own in connectors:
             found = self._database.execute(
                 "SELECT row FROM lookup WHERE name = ? AND key = ? AND connector = ? AND place <= ?"
-                " ORDER BY place DESC LIMIT 1",
-                (name, exact_json(key), own, change.place.packed()),
+                " AND NOT (ended AND substr(place, 1, ?) = ?) ORDER BY place DESC LIMIT 1",
+                (name, exact_json(key), own, place, _TRANSACTION_BYTES, place[:_TRANSACTION_BYTES]),
             ).fetchone()
         elif len(connectors) == 1:
             found = self._database.execute(
@@ -176,18 +180,18 @@ class LookupStates:
         """See the port."""
         before = self._states.get(table, key)
         if before is not None:
-            self._keep(before.row, None)
+            self._keep(before.row, None, ended=True)
         self._states.drop(table, key)
 
     def keys(self, table: str) -> Iterator[str]:
         """See the port."""
         return self._states.keys(table)
 
-    def _keep(self, known: Row, version: Row | None) -> None:
+    def _keep(self, known: Row, version: Row | None, *, ended: bool = False) -> None:
         key, (connector, place, time_us) = known.get(self._by), self.at
         if key is not None:
             row = None if version is None else exact_json(version)
             self._database.execute(
-                "INSERT INTO lookup VALUES (?, ?, ?, ?, ?, ?)",
-                (self._name, exact_json(key), connector, place, time_us, row),
+                "INSERT INTO lookup VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._name, exact_json(key), connector, place, time_us, row, ended),
             )

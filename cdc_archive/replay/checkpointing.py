@@ -95,7 +95,10 @@ def _deal(planning: Planning, plan: Plan, at_us: int, jobs: int) -> None:
         return not ROWS.isdisjoint(file.counts)
 
     if not any(is_read(file) and before.may_hold(file) for _, file in planning.files.contents()):
-        raise NothingFound("the archive holds no change before that time", "See: cdc-archive ls")
+        raise NothingFound(
+            f"the archive holds no change before {datetime.fromtimestamp(at_us / 1e6, UTC)}",
+            "Give another time with --at; see: cdc-archive ls --by hour",
+        )
     # A table that begins later is read as well: what a stream has passed must be in the state.
     dealt = shares(tables_of(planning.files.contents(), is_read), jobs)
     planning.keep("a checkpoint", plan, dealt, Report())

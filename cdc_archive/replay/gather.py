@@ -18,11 +18,13 @@ from cdc_archive.changelog.record import OP_MESSAGE, ArchivedRecord
 from cdc_archive.history.fold import Fold, ReadRow
 from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
 from cdc_archive.history.position import Change, Place, position
+from cdc_archive.history.redelivery import Redeliveries
 from cdc_archive.replay.base import Base
 from cdc_archive.replay.beside import SAME_TRANSACTION_US, Beside, LookupStates
-from cdc_archive.replay.disk_states import DiskStates, text_bytes
+from cdc_archive.replay.disk_states import DiskSeen, DiskStates, text_bytes
 from cdc_archive.replay.job import LATE_US
 from cdc_archive.replay.plan import Plan, PlannedFiles, StreamTables, tables_of
+from cdc_archive.replay.progress import Progress
 
 FileFilter = Callable[[FileEntry], bool]
 
@@ -97,6 +99,7 @@ class Gathering:
 
     def _lookup(self, name: str, lookup: Lookup, until_us: int | None, base: Base | None) -> None:
         states: dict[str, LookupStates] = {}
+        self._database.execute("DELETE FROM seen")
         if base is not None:
             for connector in base.connectors():
                 tables = {one for one in base.tables(connector) if fits_any(one, lookup.tables)}
@@ -108,7 +111,7 @@ class Gathering:
         for connector, streams in sorted(self._streams(lookup, until_us, base).items()):
             if connector not in states:
                 states[connector] = self._states(name, lookup, connector)
-            self._follow(states[connector], connector, streams)
+            self._follow(states[connector], connector, streams, base)
 
     def _streams(
         self, lookup: Lookup, until_us: int | None, base: Base | None
@@ -135,10 +138,20 @@ class Gathering:
         return LookupStates(self._database, rows, name, lookup.by)
 
     def _follow(
-        self, states: LookupStates, connector: str, streams: Sequence[ChangeStream]
+        self,
+        states: LookupStates,
+        connector: str,
+        streams: Sequence[ChangeStream],
+        base: Base | None,
     ) -> None:
-        fold = Fold(states, self._read)
+        numbers = self._plan.numbers
+        before = Progress() if base is None else base.progress(connector, numbers)
+        settled = None if base is None else base.settled(connector, numbers)
+        redeliveries = Redeliveries(DiskSeen(self._database), before.highest, settled)
+        fold = Fold(states, self._read, before.fold)
         for change in in_commit_order(streams):
+            if not redeliveries.is_new(change):
+                continue
             time_us = change.archived.record.event_time_us or 0
             states.at = (text_bytes(connector), change.place.packed(), time_us)
             for _ in fold.apply(change):

@@ -21,7 +21,7 @@ from cdc_archive.history.fold import Fold, ReadRow
 from cdc_archive.history.missing import Missing
 from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
 from cdc_archive.history.position import Change
-from cdc_archive.history.redelivery import Redeliveries, Settled
+from cdc_archive.history.redelivery import Redeliveries
 from cdc_archive.replay import disk_states
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.base import Base
@@ -162,7 +162,9 @@ class Job:
     def _tell(self, connector: str, streams: list[ChangeStream], before: Progress) -> None:
         states, seen = DiskStates(self._database, connector), DiskSeen(self._database)
         fold = Fold(states, self._read, before.fold, self._reading.missing)
-        redeliveries = Redeliveries(seen, before.highest, self._settled(connector))
+        base, numbers = self._reading.base, self._reading.numbers
+        settled = None if base is None else base.settled(connector, numbers)
+        redeliveries = Redeliveries(seen, before.highest, settled)
         report = Report()
         report.add(before.counts)
         telling = Telling(fold, redeliveries, self._builder, self._asked, report)
@@ -191,12 +193,6 @@ class Job:
             events.take(telling.take(change))
         events.take(telling.close())
         save(done=True)
-
-    def _settled(self, connector: str) -> Settled:
-        base = self._reading.base
-        if base is None:
-            return Settled()
-        return Settled(base.progress(connector, self._reading.numbers).highest, base.at_us)
 
 
 class _Events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -164,11 +165,37 @@ def test_a_report_that_cannot_be_written_costs_no_second_run(
 ) -> None:
     """What was told is still there."""
     arguments = ["replay", "--mapping", "small.toml", "--out", "out", "--report"]
-    assert main.run([*arguments, "none/report"]) == 1
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", _full)
+        assert main.run([*arguments, "report"]) == 1
     assert "go on with --resume and another --report" in capsys.readouterr().err
     monkeypatch.setattr("cdc_archive.replay.telling.Telling.take", lambda *_: 1 / 0)
     assert main.run([*arguments, "report", "--resume"]) == 0
     assert json.loads((tmp_path / "report").read_text())["events_total"] == 60
+    assert not (tmp_path / ".out.replay").exists()
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--out", "out", "--report", "none/report"], 1, "none/report cannot be written"),
+        (["--out", "out", "--provenance", "none/proof"], 1, "none/proof cannot be written"),
+        (["--out", "out", "--provenance", "./out"], 2, "must be different files"),
+        (["--out", "out", "--report", "out"], 2, "must be different files"),
+    ],
+)
+@pytest.mark.usefixtures("users")
+def test_what_could_only_fail_at_the_end_is_told_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, says: str
+) -> None:
+    """A run may take hours."""
+    assert main.run(["replay", "--mapping", "small.toml", *options]) == code
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
     assert not (tmp_path / ".out.replay").exists()
 
 

@@ -304,7 +304,7 @@ def test_its_time_is_the_newest_hour_unless_given() -> None:
 
 def test_of_nothing_there_is_no_checkpoint() -> None:
     """It would say that no row was there."""
-    with pytest.raises(NothingFound, match="no change before that time"):
+    with pytest.raises(NothingFound, match="no change before 20"):
         checkpoint(archived(database().log), NOON_US - DAY_US)
 
 

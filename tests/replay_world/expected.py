@@ -64,6 +64,8 @@ class _Following:
             table is not None and table.name == "project"
             for table in (connector.sent[n].table for n in delivered)
         )
+        self._transaction: Transaction | None = None
+        self._ended: dict[int, Row] = {}
         first = connector.database.first
         self._projects: dict[int, Row] = {
             row["id"]: row for read in first if read.table.name == "project" for row in read.rows
@@ -86,11 +88,18 @@ class _Following:
                 self._known_projects = {row["id"]: row for row in known.values()}
 
     def _follow_project(self, sent: Sent) -> None:
-        """How the table of projects really was; a new dict for each change, for steps keep it."""
+        """How the table of projects really was; a new dict for each change, for steps keep it.
+
+        What a transaction deletes is looked up to its end: a cascade deletes its rows after it.
+        """
         change = sent.change
+        if sent.transaction is not self._transaction:
+            self._transaction, self._ended = sent.transaction, {}
         if change is None or sent.table is None or sent.table.name != "project" or not sent.body:
             return
         op = sent.body["op"]
+        if op in ("t", "d"):
+            self._ended = self._ended | self._projects
         if op == "t":
             self._projects = {}
         if op in ("d", "u") and change.before is not None:
@@ -177,7 +186,7 @@ class _Following:
         whole = self._connector.table(table)
         return Step(
             n, sent.order, op, whole, named, *truth, *proven, transaction, change, loose,
-            table.name, self._known_projects, self._projects, self._has_projects,
+            table.name, self._known_projects, self._ended | self._projects, self._has_projects,
         )  # fmt: skip
 
 
