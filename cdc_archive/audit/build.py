@@ -15,7 +15,7 @@ from cdc_archive.audit.functions import NOTHING_BESIDE, Functions
 from cdc_archive.audit.mapping import Mapping, Rule
 from cdc_archive.audit.table_names import fits_any
 from cdc_archive.decode.images import Row
-from cdc_archive.history.transition import KEY_ONLY, UNKNOWN, Transition
+from cdc_archive.history.transition import EVERY_COLUMN, KEY_ONLY, UNKNOWN, Transition
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _AN: Final = {"create": "a create", "update": "an update", "delete": "a delete"}
@@ -167,8 +167,7 @@ class _Judged:
         transition, changed = self._transition, self._changed
         if rule.on != transition.op:
             return No(f"on is {rule.on}, this is {_AN[transition.op]}")
-        depends = rule.needs or (transition.op == "update" and rule.is_conditional)
-        if depends and transition.before_proof in (UNKNOWN, KEY_ONLY):
+        if transition.before_proof in (UNKNOWN, KEY_ONLY) and self._depends(rule):
             return Unproven(rule.type, "the row's version before this change is not in the archive")
         for names in (rule.changed, [name for one in rule.changes for name in one.columns]):
             if names and changed.isdisjoint(names):
@@ -176,6 +175,16 @@ class _Judged:
         if rule.when is not None and is_false(rule.when.of(self._values, self._functions)):
             return No("when is not true")
         return None
+
+    def _depends(self, rule: Rule) -> bool:
+        """Whether it takes a version before to tell if a rule fires."""
+        transition = self._transition
+        if transition.op == "update":
+            return rule.is_conditional or bool(rule.needs)
+        # A table that does not have a column needs no version to say what was in it.
+        has = transition.doubtful
+        untold = transition.before_proof == UNKNOWN or has == EVERY_COLUMN
+        return bool(rule.needs) and (untold or not has.isdisjoint(rule.needs))
 
     def _unchanged(self, rule: Rule, names: Sequence[str]) -> Unproven | No:
         doubtful = sorted(self._transition.doubtful.intersection(names))

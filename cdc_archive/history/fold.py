@@ -24,6 +24,7 @@ from cdc_archive.history.missing import Missing
 from cdc_archive.history.position import NEW_KEY, OLD_KEY, Change
 from cdc_archive.history.states import RowStates, Version
 from cdc_archive.history.transition import (
+    EVERY_COLUMN,
     EXACT,
     KEY_ONLY,
     NOT_APPLICABLE,
@@ -229,6 +230,7 @@ class Fold:
             _NOTHING,
             change,
             before.origin,
+            doubtful=before.unknown,
             before_doubt=before.doubt,
         )
 
@@ -245,7 +247,8 @@ class Fold:
             return self._reconstructed(known, change)
         key = key_value(record.key)
         if isinstance(key, dict):
-            return Before(key, KEY_ONLY, None)
+            columns = EVERY_COLUMN if image is None else frozenset(image) - key.keys()
+            return Before(key, KEY_ONLY, None, columns)
         return Before(None, UNKNOWN, None)
 
     def _truncate(self, change: Change) -> Iterator[Transition]:

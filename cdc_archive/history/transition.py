@@ -26,6 +26,10 @@ Doubt = Literal["gap", "quarantine"]
 """Why the version before may not be the last one: messages between were lost, or not decoded."""
 
 
+EVERY_COLUMN: Final = frozenset({"*"})
+"""In place of doubtful columns: the message does not even tell which the table has."""
+
+
 class Origin(NamedTuple):
     """The message that a value was taken from."""
 
@@ -49,9 +53,10 @@ class Transition:
     the columns that provably differ, None if the version before is unknown. `unknown_columns` were
     not touched and their value is not in the archive (an out-of-line value). `before_origin` is the
     message that showed the version before, where that version was reconstructed; `filled` the
-    columns of `after` that this message did not show, with the message that did; `doubtful` those
-    of an update of which it cannot be told whether they changed. `before_doubt` is set where the
-    archive lacks messages between the one that showed the version before and this one.
+    columns of `after` that this message did not show, with the message that did. `doubtful` are the
+    columns of which it cannot be told whether an update changed them, or what a deleted row had in
+    them. `before_doubt` is set where the archive lacks messages between the one that showed the
+    version before and this one.
     """
 
     op: Literal["create", "update", "delete"]

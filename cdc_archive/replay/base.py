@@ -53,6 +53,12 @@ class Base:
             for one in self._checkpoint.streams
         }
 
+    def known(self) -> dict[TopicPartition, int]:
+        """The number of each chain's last commit when the checkpoint was made."""
+        return {
+            TopicPartition(one.topic, one.partition): one.head for one in self._checkpoint.streams
+        }
+
     def heads(self, reader: ArchiveReader) -> dict[TopicPartition, Link]:
         """The commits that were read last.
 

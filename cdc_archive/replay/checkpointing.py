@@ -23,7 +23,6 @@ from cdc_archive.archive.format.commit import FileEntry, digest
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window
 from cdc_archive.archive.reader.woven import NamedFile
-from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.errors import NothingFound
 from cdc_archive.history.order import ROWS, Reached
@@ -156,11 +155,11 @@ class _Keeping:
         partition = self._plan.partition(number)
         sequence = self._settled(number, reached)
         if sequence is None:
-            return _state(partition, None, None, reached)
+            return _state(self._plan.heads[number], None, None, reached)
         for counts in self._files.account(number, sequence):
             account.add(counts)
         sha256 = self._reader.link(partition, sequence).sha256
-        return _state(partition, sequence, sha256, reached)
+        return _state(self._plan.heads[number], sequence, sha256, reached)
 
     def _settled(self, number: int, reached: Reached) -> int | None:
         """The last commit whose files, and those before it, a later run need not read again.
@@ -206,8 +205,10 @@ class _Keeping:
 
 
 def _state(
-    partition: TopicPartition, sequence: int | None, sha256: str | None, reached: Reached
+    stream: tuple[str, int, int, str], sequence: int | None, sha256: str | None, reached: Reached
 ) -> StreamState:
-    topic, number = partition
+    topic, partition, head, _ = stream
     connector, at, latest, latest_time_us = reached
-    return StreamState(topic, number, sequence, sha256, connector, at, latest, latest_time_us)
+    return StreamState(
+        topic, partition, head, sequence, sha256, connector, at, latest, latest_time_us
+    )

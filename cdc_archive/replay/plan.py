@@ -93,6 +93,7 @@ class Planner:
         plan = Plan()
         heads = {} if base is None else base.heads(self._reader)
         reached = {} if base is None else base.reached()
+        known = {} if base is None else base.known()
         restarts = Restarts()
         if base is not None:
             self._report.add(base.account)
@@ -101,7 +102,8 @@ class Planner:
             for link in self._reader.links(partition, last):
                 last = link
                 if base is not None:
-                    _refuse_late(link.commit, reached.get(partition, Reached()))
+                    start = reached.get(partition, Reached())
+                    _refuse_late(link.commit, start, base.at_us, known.get(partition, -1))
                 restarts.add(link.commit)
                 self._account(number, link.commit)
                 self._keep(number, link.commit)
@@ -161,12 +163,20 @@ class BaseOutdated(Exception):
     """The archive learned something of before a checkpoint: its rows are no longer the last."""
 
 
-def _refuse_late(commit: Commit, reached: Reached) -> None:
+def _refuse_late(commit: Commit, reached: Reached, at_us: int, known: int) -> None:
+    """Refuse what was archived after a base, commit `known`, and would have changed its rows.
+
+    What is recovered from quarantine; and a TRUNCATE, that ends rows of other partitions.
+    """
     if any(gap.kind == SOURCE for gap in commit.gaps):
         raise BaseOutdated
+    if commit.sequence <= known:
+        return
     for one in commit.recovered:
         if any(reached.passed(one.incarnation, file.first_offset) for file in one.files):
             raise BaseOutdated
+    if any("t" in one.counts and (one.min_event_time_us or 0) < at_us for one in commit.files):
+        raise BaseOutdated
 
 
 class PlannedFiles:

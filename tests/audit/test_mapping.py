@@ -185,3 +185,29 @@ by = "id"
     assert witnesses.of_table("db.app.context") == ([], [])
     assert witnesses.wants_anything
     assert not Witnesses(own()).wants_anything
+
+
+def test_a_deletion_may_be_a_purge_if_the_table_knows_soft_deletes() -> None:
+    """Of a row that the archive never saw: the column's value in the message is Debezium's."""
+    rules = mapping.parse(
+        GOOD.replace(
+            'on = "update"', 'on = "delete"\nneeds = ["gone_at"]\nwhen = "!(before.gone_at)"'
+        ),
+        "mine.toml",
+    )
+    with_it, without = {"id": 1, "gone_at": None}, {"id": 1, "name": ""}
+    events, _, report = replayed([row_change(0, "d", with_it, None)], rules=rules)
+    assert (events, report.unproven.total()) == ([], 1)
+    events, evidence, report = replayed([row_change(0, "d", without, None)], rules=rules)
+    assert ([one["before"] for one in evidence], report.unproven.total()) == (["key_only"], 0)
+
+
+def test_a_column_that_an_alter_table_added_is_nobodys_change() -> None:
+    """REPLICA IDENTITY DEFAULT: its default shows first with the row's next update."""
+    log = [
+        row_change(0, "c", None, {"id": "1", "a": 1, "by": "ann"}),
+        row_change(1, "u", None, {"id": "1", "a": 2, "by": "bob", "extra": "dflt"}),
+    ]
+    events, _, report = replayed(log, rules=own('changed = ["extra"]'))
+    assert events == []
+    assert report.unproven == {"x.updated: extra: what it was before is not in the archive": 1}

@@ -32,13 +32,15 @@ class Part(msgspec.Struct, frozen=True):
 class StreamState(msgspec.Struct, frozen=True):
     """A topic partition: how far its changes are in the state.
 
-    `sequence` and `sha256` are those of the last commit that need not be read again, None if all
-    must be; `at` is incarnation and offset of the last of them, None if there is none; `latest` and
-    `latest_time_us` are the highest place and time among them.
+    `head` is the number of the last commit when it was made. `sequence` and `sha256` are those of
+    the last commit that need not be read again, None if all must be; `at` is incarnation and offset
+    of the last change, None if there is none; `latest` and `latest_time_us` are the highest place
+    and time among them.
     """
 
     topic: str
     partition: Offset
+    head: Offset
     sequence: Offset | None
     sha256: Sha256 | None
     connector: str | None
