@@ -91,7 +91,7 @@ def run(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the second is click's answer to the first
         sys.stderr.close()
         return 141
     except Exception as error:  # noqa: BLE001  # the last resort

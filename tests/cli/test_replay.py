@@ -175,6 +175,18 @@ def test_a_report_that_cannot_be_written_costs_no_second_run(
     assert not (tmp_path / ".out.replay").exists()
 
 
+@pytest.mark.usefixtures("users")
+def test_a_reader_that_wants_no_more_ends_the_program_quietly() -> None:
+    """`cdc-archive replay | head -1` is no fault; its code is that of a closed pipe."""
+    arguments = [sys.executable, "-m", "cdc_archive", "replay", "--mapping", "small.toml"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as replay:
+        assert replay.stdout is not None
+        replay.stdout.close()
+        assert replay.wait(60) == 141
+        assert replay.stderr is not None
+        assert b"error" not in replay.stderr.read()
+
+
 def _full(*_: object) -> int:
     raise OSError(errno.ENOSPC, "No space left on device")
 
