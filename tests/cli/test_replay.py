@@ -25,6 +25,7 @@ CAPTURE = str(FOLDER / "pg_jp.jsonl.gz")
 ROOT = Path(__file__).parents[2]
 DYING = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from cdc_archive.replay import job
 job.COMMIT_EVERY, take, left = 3, job.Telling.take, [17]
 def dying(self, change):

@@ -77,7 +77,8 @@ def test_a_process_that_was_killed_is_told() -> None:
 def test_no_job_outlives_the_first_process(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C goes to all of them and is told by none; a kill -9 goes to the first alone."""
     script = (
-        "from functools import partial; from pathlib import Path\n"
+        "import signal; from functools import partial; from pathlib import Path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # else ignored in background
         "from support import jobs; from cdc_archive.replay import processes\n"
         f"processes.run_all(partial(jobs.wait_long, Path({str(tmp_path)!r})), 2, 2)"
     )
