@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from cdc_archive.changelog.record import OP_UNKNOWN_ROW, ROW_OPS, ArchivedRecord
@@ -132,21 +132,10 @@ def in_commit_order(streams: Iterable[ChangeStream]) -> Iterator[Change]:
     return merge(*streams, key=attrgetter("place"))
 
 
-def of_records(streams: Iterable[Iterable[ArchivedRecord]]) -> dict[str, list[ChangeStream]]:
-    """Streams by connector, numbered by topic and partition; those without a change are left out.
-
-    Args:
-        streams: for each topic partition, its records in the order of the log.
-    """
-    begun = []
-    for records in streams:
-        rest = iter(records)
-        first = next(rest, None)
-        if first is not None:
-            begun.append((first.record.topic_partition, chain((first,), rest)))
+def by_connector(streams: Iterable[ChangeStream]) -> dict[str, list[ChangeStream]]:
+    """Streams by their connector, in the order of its name; those without a change are left out."""
     found: dict[str, list[ChangeStream]] = {}
-    for number, (_, whole) in enumerate(sorted(begun, key=itemgetter(0))):
-        stream = ChangeStream(number, whole)
+    for stream in streams:
         connector = stream.connector()
         if connector is not None:
             found.setdefault(connector, []).append(stream)

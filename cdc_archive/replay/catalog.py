@@ -5,14 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader, FileFilter
-from cdc_archive.archive.reader.woven import NamedFile, weave
+from cdc_archive.archive.reader.woven import NamedFile
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
-from cdc_archive.history.order import ROWS
-from cdc_archive.replay import plan
-from cdc_archive.replay.plan import PlannedFiles, Planner
+from cdc_archive.replay.plan import holds_rows
+from cdc_archive.replay.planning import Planning
 from cdc_archive.replay.report import Report
 
 
@@ -26,14 +24,12 @@ class Catalog:
 
     def __init__(self, reader: ArchiveReader, database: sqlite3.Connection) -> None:
         self.reader = reader
-        database.executescript(plan.SCHEMA)
-        database.execute("BEGIN")
-        self.plan = Planner(reader, database, Report()).make()
-        database.execute("COMMIT")
-        self.files = PlannedFiles(database)
+        planning = Planning(database)
+        self.plan, _ = planning.walk(reader, None)
+        self.files = planning.files
         self._streams: dict[str, set[int]] = {}
         for stream, file in self.files.contents():
-            if _holds_changes(file) and file.table is not None:
+            if holds_rows(file) and file.table is not None:
                 self._streams.setdefault(file.table, set()).add(stream)
 
     def tables(self) -> list[str]:
@@ -56,9 +52,9 @@ class Catalog:
         """The records of a table in a partition, in the order of its log, out of wanted files."""
 
         def is_wanted(one: NamedFile) -> bool:
-            return one.file.table == table and _holds_changes(one.file) and wanted(one.file)
+            return one.file.table == table and holds_rows(one.file) and wanted(one.file)
 
-        return weave(self.files.of(stream, is_wanted), self.reader.named)
+        return self.files.records(self.reader, stream, is_wanted)
 
     def account(self, stream: int) -> Report:
         """What the chain of a partition says of losses, quarantine and what was skipped."""
@@ -66,7 +62,3 @@ class Catalog:
         for counts in self.files.account(stream, self.plan.heads[stream][2]):
             report.add(counts)
         return report
-
-
-def _holds_changes(file: FileEntry) -> bool:
-    return not ROWS.isdisjoint(file.counts)

@@ -19,17 +19,17 @@ from cdc_archive.archive.format.checkpoint import (
     StreamState,
 )
 from cdc_archive.archive.format.codecs import COMPRESS
-from cdc_archive.archive.format.commit import FileEntry, digest
+from cdc_archive.archive.format.commit import digest
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window
 from cdc_archive.archive.reader.woven import NamedFile
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.errors import NothingFound
-from cdc_archive.history.order import ROWS, Reached
+from cdc_archive.history.order import Reached
 from cdc_archive.replay import disk_states, processes
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.beside import SAME_TRANSACTION_US
-from cdc_archive.replay.plan import Plan, PlannedFiles, shares, tables_of
+from cdc_archive.replay.plan import Plan, PlannedFiles, holds_rows, shares, tables_of
 from cdc_archive.replay.planning import Planning
 from cdc_archive.replay.progress import Progress
 from cdc_archive.replay.report import Report
@@ -90,16 +90,13 @@ def _newest_hour(files: PlannedFiles) -> int:
 def _deal(planning: Planning, plan: Plan, at_us: int, jobs: int) -> None:
     before = Window(None, at_us)
 
-    def is_read(file: FileEntry) -> bool:
-        return not ROWS.isdisjoint(file.counts)
-
-    if not any(is_read(file) and before.may_hold(file) for _, file in planning.files.contents()):
+    if not any(holds_rows(file) and before.may_hold(file) for _, file in planning.files.contents()):
         raise NothingFound(
             f"the archive holds no change before {datetime.fromtimestamp(at_us / 1e6, UTC)}",
             "Give another time with --at; see: cdc-archive ls --by hour",
         )
     # A table that begins later is read as well: what a stream has passed must be in the state.
-    dealt = shares(tables_of(planning.files.contents(), is_read), jobs)
+    dealt = shares(tables_of(planning.files.contents(), holds_rows), jobs)
     planning.keep("a checkpoint", plan, dealt, Report())
 
 
@@ -172,9 +169,8 @@ class _Keeping:
 
         def is_settled(named: NamedFile) -> bool:
             file = named.file
-            folded = ROWS.isdisjoint(file.counts) or reached.passed(
-                named.incarnation, file.last_offset
-            )
+            passed = reached.passed(named.incarnation, file.last_offset)
+            folded = passed or not holds_rows(file)
             return folded and (file.max_event_time_us or 0) < early
 
         first = self._files.first_not(number, is_settled)

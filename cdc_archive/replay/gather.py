@@ -9,21 +9,20 @@ from typing import Any
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window, widened
-from cdc_archive.archive.reader.woven import NamedFile, weave
 from cdc_archive.audit.beside import Witnesses
 from cdc_archive.audit.mapping import Lookup
 from cdc_archive.audit.mapping import Mapping as Rules
 from cdc_archive.audit.table_names import fits_any
 from cdc_archive.changelog.record import OP_MESSAGE, ArchivedRecord
 from cdc_archive.history.fold import Fold, ReadRow
-from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
+from cdc_archive.history.order import ChangeStream, Reached, by_connector, in_commit_order
 from cdc_archive.history.position import Change, Place, position
 from cdc_archive.history.redelivery import Redeliveries
 from cdc_archive.replay.base import Base
 from cdc_archive.replay.beside import SAME_TRANSACTION_US, Beside, LookupStates
 from cdc_archive.replay.disk_states import DiskSeen, DiskStates, text_bytes
 from cdc_archive.replay.job import LATE_US
-from cdc_archive.replay.plan import Plan, PlannedFiles, StreamTables, tables_of
+from cdc_archive.replay.plan import Plan, PlannedFiles, holds_rows, tables_of
 from cdc_archive.replay.progress import Progress
 
 FileFilter = Callable[[FileEntry], bool]
@@ -72,7 +71,7 @@ class Gathering:
             return told and around.may_hold(file)
 
         for stream in tables_of(self._files.contents(), wanted):
-            for archived in self._records(stream, wanted):
+            for archived in self._records(stream.stream, wanted):
                 for source, value in self._told(witnesses, archived):
                     beside.add_testimony(source, _change(archived, stream.stream), value)
 
@@ -108,7 +107,7 @@ class Gathering:
                     states[connector].at = (text_bytes(connector), b"", 0)
                     for known in base.rows(connector, tables):
                         states[connector].put(*known)
-        for connector, streams in sorted(self._streams(lookup, until_us, base).items()):
+        for connector, streams in self._streams(lookup, until_us, base).items():
             if connector not in states:
                 states[connector] = self._states(name, lookup, connector)
             self._follow(states[connector], connector, streams, base)
@@ -120,16 +119,18 @@ class Gathering:
         reached = {} if base is None else base.reached()
 
         def wanted(file: FileEntry) -> bool:
-            rows = not ROWS.isdisjoint(file.counts)
-            return rows and fits_any(file.table or "", lookup.tables) and before_end.may_hold(file)
+            named = fits_any(file.table or "", lookup.tables)
+            return holds_rows(file) and named and before_end.may_hold(file)
 
-        connectors: dict[str, list[ChangeStream]] = {}
-        for planned in tables_of(self._files.contents(), wanted):
-            start = reached.get(self._plan.partition(planned.stream), Reached())
-            records = self._records(planned, wanted)
-            stream = ChangeStream(planned.stream, records, self._plan.restarts, start)
-            connectors.setdefault(stream.connector() or "", []).append(stream)
-        return connectors
+        return by_connector(
+            ChangeStream(
+                planned.stream,
+                self._records(planned.stream, wanted),
+                self._plan.restarts,
+                reached.get(self._plan.partition(planned.stream), Reached()),
+            )
+            for planned in tables_of(self._files.contents(), wanted)
+        )
 
     def _states(self, name: str, lookup: Lookup, connector: str) -> LookupStates:
         row = (name, text_bytes(connector))
@@ -157,13 +158,8 @@ class Gathering:
             for _ in fold.apply(change):
                 pass
 
-    def _records(self, stream: StreamTables, wanted: FileFilter) -> Iterator[ArchivedRecord]:
-        tables = frozenset(stream.tables)
-
-        def named(one: NamedFile) -> bool:
-            return one.file.table in tables and wanted(one.file)
-
-        return weave(self._files.of(stream.stream, named), self._reader.named)
+    def _records(self, stream: int, wanted: FileFilter) -> Iterator[ArchivedRecord]:
+        return self._files.records(self._reader, stream, lambda named: wanted(named.file))
 
 
 def _change(archived: ArchivedRecord, stream: int) -> Change:

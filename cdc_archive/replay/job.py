@@ -12,21 +12,21 @@ from typing import Any, Final, NamedTuple
 
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window, widened
-from cdc_archive.archive.reader.woven import NamedFile, weave
+from cdc_archive.archive.reader.woven import NamedFile
 from cdc_archive.audit.build import Builder
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.history.fold import Fold, ReadRow
 from cdc_archive.history.missing import Missing
-from cdc_archive.history.order import ROWS, ChangeStream, Reached, in_commit_order
+from cdc_archive.history.order import ChangeStream, Reached, by_connector, in_commit_order
 from cdc_archive.history.position import Change
 from cdc_archive.history.redelivery import Redeliveries
 from cdc_archive.replay import disk_states
 from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.base import Base
 from cdc_archive.replay.disk_states import DiskSeen, DiskStates
-from cdc_archive.replay.plan import PlannedFiles, StreamTables
+from cdc_archive.replay.plan import PlannedFiles, StreamTables, holds_rows
 from cdc_archive.replay.progress import Progress
 from cdc_archive.replay.report import Report
 from cdc_archive.replay.telling import Telling, Told
@@ -103,12 +103,7 @@ class Job:
             if not progress:
                 self._take_rows(base)
             progress = self._of_base(base) | progress
-        connectors: dict[str, list[ChangeStream]] = {}
-        for stream in self._streams(progress):
-            connector = stream.connector()
-            if connector is not None:
-                connectors.setdefault(connector, []).append(stream)
-        for connector, streams in sorted(connectors.items()):
+        for connector, streams in by_connector(self._streams(progress)).items():
             before = progress.get(connector, Progress())
             if not before.done:
                 self._tell(connector, streams, before)
@@ -147,12 +142,12 @@ class Job:
         def is_read(named: NamedFile) -> bool:
             return (
                 named.file.table in tables
-                and not ROWS.isdisjoint(named.file.counts)
+                and holds_rows(named.file)
                 and not start.passed(named.incarnation, named.file.last_offset)
                 and (self._reading.cut or before_end.may_hold(named.file))
             )
 
-        return weave(self._files.of(stream.stream, is_read), self._reader.named)
+        return self._files.records(self._reader, stream.stream, is_read)
 
     def _is_over(self, change: Change) -> bool:
         """Whether a reading that is cut ends before this change."""

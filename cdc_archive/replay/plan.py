@@ -16,10 +16,11 @@ from cdc_archive.archive.format.commit import SOURCE, Commit, FileEntry
 from cdc_archive.archive.format.layout import CHANGES, QUARANTINE
 from cdc_archive.archive.reader.inventory import gap_row
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.woven import NamedFile
+from cdc_archive.archive.reader.woven import NamedFile, weave
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.history.missing import Loss
-from cdc_archive.history.order import Reached
+from cdc_archive.history.order import ROWS, Reached
 from cdc_archive.replay.base import Base
 from cdc_archive.replay.report import Report, quarantine_place
 from cdc_archive.replay.restarts import Restarts
@@ -201,6 +202,12 @@ class PlannedFiles:
             if wanted(named):
                 yield named
 
+    def records(
+        self, reader: ArchiveReader, stream: int, wanted: Callable[[NamedFile], bool]
+    ) -> Iterator[ArchivedRecord]:
+        """The records of the wanted files of a stream, in the order of the log."""
+        return weave(self.of(stream, wanted), reader.named)
+
     def first_not(self, stream: int, is_so: Callable[[NamedFile], bool]) -> int | None:
         """The first commit that names a file of a stream of which this does not hold."""
         others = self.of(stream, lambda named: not is_so(named))
@@ -229,6 +236,11 @@ class PlannedFiles:
         """Every file, with the number of its stream."""
         for stream, data in self._database.execute("SELECT stream, file FROM files"):
             yield stream, _decode_file(data)
+
+
+def holds_rows(file: FileEntry) -> bool:
+    """Whether a file holds records that tell of rows."""
+    return not ROWS.isdisjoint(file.counts)
 
 
 def shares(

@@ -23,6 +23,7 @@ from cdc_archive.replay.plan import (
     PlannedFiles,
     Planner,
     StreamTables,
+    holds_rows,
 )
 from cdc_archive.replay.report import Report
 
@@ -122,7 +123,7 @@ def is_mapped(builder: Builder, asked: Asked, file: FileEntry) -> bool:
     """Whether a file holds changes of a table that has a rule for an event that is asked for."""
     table = file.table or ""
     return (
-        not ROWS.isdisjoint(file.counts)
+        holds_rows(file)
         and asked.wants_table(table)
         and any(asked.wants_type(rule.type) for rule in builder.rules_for(table))
     )
@@ -135,7 +136,7 @@ def count_the_unmapped(
     window = asked.window
     for _, file in files.contents():
         table = file.table or ""
-        rows = not ROWS.isdisjoint(file.counts) and asked.wants_table(table)
+        rows = holds_rows(file) and asked.wants_table(table)
         if not rows or builder.rules_for(table) or not window.may_hold(file):
             continue
         counts = file.counts

@@ -21,7 +21,7 @@ from cdc_archive.errors import NothingFound
 from cdc_archive.history.asked_key import AskedKey
 from cdc_archive.history.fold import Fold, ReadRow, canonical
 from cdc_archive.history.missing import Missing
-from cdc_archive.history.order import ChangeStream, in_commit_order
+from cdc_archive.history.order import ChangeStream, by_connector, in_commit_order
 from cdc_archive.history.redelivery import MemorySeen, Redeliveries
 from cdc_archive.history.row_version import Life, RowVersion
 from cdc_archive.history.states import MemoryStates
@@ -178,15 +178,14 @@ def _nothing(table: str, key: AskedKey, found: Survey) -> NothingFound:
 
 def _by_connector(catalog: Catalog, table: str, search: RowSearch) -> Iterator[list[ChangeStream]]:
     """The row's changes; the positions of two connectors cannot be compared."""
-    connectors: dict[str, list[ChangeStream]] = {}
-    for number in catalog.streams(table):
-        records = search.of_row(catalog.changes(number, table, search.may_hold))
-        stream = ChangeStream(number, records, catalog.plan.restarts)
-        connector = stream.connector()
-        if connector is not None:
-            connectors.setdefault(connector, []).append(stream)
-    for _, streams in sorted(connectors.items()):
-        yield streams
+    yield from by_connector(
+        ChangeStream(
+            number,
+            search.of_row(catalog.changes(number, table, search.may_hold)),
+            catalog.plan.restarts,
+        )
+        for number in catalog.streams(table)
+    ).values()
 
 
 def _stories(

@@ -14,14 +14,14 @@ from typing import NamedTuple
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window
-from cdc_archive.archive.reader.woven import NamedFile, weave
+from cdc_archive.archive.reader.woven import NamedFile
 from cdc_archive.audit.beside import Witnesses
 from cdc_archive.audit.build import Builder
 from cdc_archive.audit.mapping import Mapping
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.history.fold import Fold, ReadRow
 from cdc_archive.history.missing import Missing
-from cdc_archive.history.order import ROWS, ChangeStream, in_commit_order
+from cdc_archive.history.order import ChangeStream, by_connector, in_commit_order
 from cdc_archive.history.position import Change
 from cdc_archive.history.redelivery import Redeliveries
 from cdc_archive.history.transition import Transition
@@ -29,8 +29,8 @@ from cdc_archive.replay import beside, disk_states
 from cdc_archive.replay.beside import Beside
 from cdc_archive.replay.disk_states import DiskSeen, DiskStates
 from cdc_archive.replay.gather import Gathering
-from cdc_archive.replay.plan import SCHEMA, Plan, PlannedFiles, Planner, StreamTables, tables_of
-from cdc_archive.replay.report import Report
+from cdc_archive.replay.plan import Plan, PlannedFiles, StreamTables, holds_rows, tables_of
+from cdc_archive.replay.planning import Planning
 from cdc_archive.replay.workspace import Workspace, open_database
 
 WantsTable = Callable[[str], bool]
@@ -81,7 +81,7 @@ class Trial:
     def tables(self) -> list[str]:
         """The tables whose rows the archive holds."""
         contents = self._files.contents()
-        return sorted({file.table or "" for _, file in contents if _holds_rows(file)})
+        return sorted({file.table or "" for _, file in contents if holds_rows(file)})
 
     def steps(self, wants: WantsTable, until_us: int | None = None) -> Iterator[Step]:
         """The changes of some tables in commit order, connector by connector.
@@ -93,19 +93,22 @@ class Trial:
         before_end = Window(None, until_us)
 
         def wanted(file: FileEntry) -> bool:
-            return _holds_rows(file) and wants(file.table or "") and before_end.may_hold(file)
+            return holds_rows(file) and wants(file.table or "") and before_end.may_hold(file)
 
-        connectors: dict[str, list[ChangeStream]] = {}
-        for planned in tables_of(self._files.contents(), wanted):
-            records = (
-                one
-                for one in self._records(planned, wanted)
-                if until_us is None or before_end.holds(one.record.event_time_us)
+        streams = (
+            ChangeStream(
+                planned.stream,
+                (
+                    one
+                    for one in self._records(planned, wanted)
+                    if until_us is None or before_end.holds(one.record.event_time_us)
+                ),
+                self._plan.restarts,
             )
-            stream = ChangeStream(planned.stream, records, self._plan.restarts)
-            connectors.setdefault(stream.connector() or "", []).append(stream)
-        for connector, streams in sorted(connectors.items()):
-            yield from self._of_connector(connector, streams)
+            for planned in tables_of(self._files.contents(), wanted)
+        )
+        for connector, of_it in by_connector(streams).items():
+            yield from self._of_connector(connector, of_it)
 
     def _of_connector(self, connector: str, streams: list[ChangeStream]) -> Iterator[Step]:
         states, missing = DiskStates(self._database, connector), Missing(self._plan.losses)
@@ -126,7 +129,7 @@ class Trial:
         def named(one: NamedFile) -> bool:
             return wanted(one.file)
 
-        return weave(self._files.of(planned.stream, named), self._reader.named)
+        return self._files.records(self._reader, planned.stream, named)
 
 
 @contextmanager
@@ -148,8 +151,8 @@ def opened(
         closing(open_database(workspace.beside)) as aside,
         closing(open_database(workspace.job(0))) as states,
     ):
-        planned.executescript(SCHEMA)
-        plan, files = Planner(reader, planned, Report()).make(), PlannedFiles(planned)
+        planning = Planning(planned)
+        (plan, _), files = planning.walk(reader, None), planning.files
         with beside.filling(aside):
             if Witnesses(rules).wants_anything:
                 gathering = Gathering(reader, files, plan, rules, read, aside)
@@ -159,7 +162,3 @@ def opened(
         states.execute("BEGIN")
         builder = Builder(rules, Beside(aside))
         yield Trial(reader, rules, read, files, plan, states, builder)
-
-
-def _holds_rows(file: FileEntry) -> bool:
-    return not ROWS.isdisjoint(file.counts)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from support.replayed import streams
+from support.replayed import of_records, streams
 
 from cdc_archive.history.fold import Fold
-from cdc_archive.history.order import in_commit_order, of_records
+from cdc_archive.history.order import in_commit_order
 from cdc_archive.history.redelivery import MemorySeen, Redeliveries
 from cdc_archive.history.states import MemoryStates
 from cdc_archive.history.transition import Transition

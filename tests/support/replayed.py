@@ -18,7 +18,7 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.history.fold import Fold
-from cdc_archive.history.order import in_commit_order, of_records
+from cdc_archive.history.order import ChangeStream, by_connector, in_commit_order
 from cdc_archive.history.position import Change
 from cdc_archive.history.redelivery import MemorySeen, Redeliveries
 from cdc_archive.history.states import MemoryStates
@@ -42,6 +42,14 @@ def streams(log: Iterable[Message]) -> list[list[ArchivedRecord]]:
         archived = ArchivedRecord(decoded.record, "file", 0, decoded.value_schema)
         out.setdefault(decoded.record.topic_partition, []).append(archived)
     return [*out.values()]
+
+
+def of_records(given: Iterable[Iterable[ArchivedRecord]]) -> dict[str, list[ChangeStream]]:
+    """The records of each topic partition as streams by connector, numbered by their place."""
+    logs = sorted(
+        (log for one in given if (log := [*one])), key=lambda log: log[0].record.topic_partition
+    )
+    return by_connector(ChangeStream(number, log) for number, log in enumerate(logs))
 
 
 def in_order(given: Iterable[Iterable[ArchivedRecord]]) -> list[Change]:
