@@ -13,12 +13,10 @@ from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.window import Window
-from cdc_archive.archive.reader.woven import NamedFile
+from cdc_archive.archive.reader.window import Window, widened
 from cdc_archive.audit.beside import Witnesses
 from cdc_archive.audit.build import Builder
 from cdc_archive.audit.mapping import Mapping
-from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.history.fold import Fold, ReadRow
 from cdc_archive.history.missing import Missing
 from cdc_archive.history.order import ChangeStream, by_connector, in_commit_order
@@ -29,7 +27,8 @@ from cdc_archive.replay import beside, disk_states
 from cdc_archive.replay.beside import Beside
 from cdc_archive.replay.disk_states import DiskSeen, DiskStates
 from cdc_archive.replay.gather import Gathering
-from cdc_archive.replay.plan import Plan, PlannedFiles, StreamTables, holds_rows, tables_of
+from cdc_archive.replay.job import LATE_US
+from cdc_archive.replay.plan import Plan, PlannedFiles, holds_rows, tables_of
 from cdc_archive.replay.planning import Planning
 from cdc_archive.replay.workspace import Workspace, open_database
 
@@ -88,9 +87,10 @@ class Trial:
 
         Args:
             wants: which tables.
-            until_us: event time before which a change must lie.
+            until_us: event time before which the changes lie that are looked at; some after it
+                come as well.
         """
-        before_end = Window(None, until_us)
+        before_end = widened(Window(None, until_us), LATE_US)
 
         def wanted(file: FileEntry) -> bool:
             return holds_rows(file) and wants(file.table or "") and before_end.may_hold(file)
@@ -98,11 +98,7 @@ class Trial:
         streams = (
             ChangeStream(
                 planned.stream,
-                (
-                    one
-                    for one in self._records(planned, wanted)
-                    if until_us is None or before_end.holds(one.record.event_time_us)
-                ),
+                self._files.records(self._reader, planned.stream, lambda one: wanted(one.file)),
                 self._plan.restarts,
             )
             for planned in tables_of(self._files.contents(), wanted)
@@ -122,14 +118,6 @@ class Trial:
             yield Step(change, False, transitions)
             for _ in transitions:  # the versions of rows that were not looked at change as well
                 pass
-
-    def _records(
-        self, planned: StreamTables, wanted: Callable[[FileEntry], bool]
-    ) -> Iterator[ArchivedRecord]:
-        def named(one: NamedFile) -> bool:
-            return wanted(one.file)
-
-        return self._files.records(self._reader, planned.stream, named)
 
 
 @contextmanager
