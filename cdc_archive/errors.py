@@ -233,6 +233,18 @@ class NothingFound(Stop):
     exit_code = 17
 
 
+class SigningFailed(Stop):
+    """The signing key cannot be used: its service refuses, or does not answer."""
+
+    exit_code = 25
+
+
+class KeyRefused(Stop):
+    """A key may not sign this archive: no key before it vouches for it, or it was replaced."""
+
+    exit_code = 26
+
+
 class Fenced(Retry):
     """Another writer has committed this sequence number: drop the buffers and re-read the head."""
 

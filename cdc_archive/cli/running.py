@@ -7,13 +7,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
 from cdc_archive.cli import heap, wiring
 from cdc_archive.config import show
 from cdc_archive.config.load import Loaded
+from cdc_archive.config.settings import Settings
 from cdc_archive.source.source import Source
+from cdc_archive.storage.object_store import ObjectStore
 from cdc_archive.telemetry import logs
 from cdc_archive.telemetry.http import HealthServer
 from cdc_archive.telemetry.metrics import Metrics
@@ -42,7 +45,9 @@ def run_worker(loaded: Loaded, source: Source, *, serve: bool) -> Observed:
         observed.on_step = _progress_line(observed)
     try:
         with _stopped_by_signals() as stop, _served(loaded, metrics, observed, serve=serve):
-            wiring.worker(settings, source, store, observed).run(stop)
+            worker = wiring.worker(settings, source, store, observed)
+            with _sealed(settings, store, metrics, serve=serve):
+                worker.run(stop)
     finally:
         store.close()
         if on_terminal:
@@ -86,6 +91,21 @@ def _served(loaded: Loaded, metrics: Metrics, observed: Observed, *, serve: bool
         yield
     finally:
         server.close()
+
+
+@contextmanager
+def _sealed(
+    settings: Settings, store: ObjectStore, metrics: Metrics, *, serve: bool
+) -> Iterator[None]:
+    """Hours are sealed meanwhile; a key that cannot be read stops the program before it begins."""
+    if not (serve and settings.digest.seal):
+        yield
+        return
+    from cdc_archive.worker.sealing import Sealing
+
+    wiring.signer(settings)
+    with Sealing(partial(wiring.sealer, settings, store), metrics).beside():
+        yield
 
 
 def _progress_line(observed: Observed) -> Callable[[], None]:

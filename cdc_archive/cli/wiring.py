@@ -49,6 +49,9 @@ from cdc_archive.worker.worker import Worker
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
+    from cdc_archive.archive.writer.sealing import Sealer
+    from cdc_archive.signing.signer import Signer
+
 _TOPIC_PATIENCE_S: Final = 300.0
 """How long a worker with something to commit waits for a broker to answer."""
 
@@ -236,6 +239,42 @@ def worker(settings: Settings, source: Source, store: ObjectStore, observed: Obs
         stop_deadline_s=deadline,
         tell_every_s=0.5,
     )
+
+
+def signer(settings: Settings) -> Signer | None:
+    """The key that signs digests, None if none is configured."""
+    digest = settings.digest
+    if digest.key_file is not None:
+        return key_file(Path(digest.key_file), _open(digest.key_password))
+    if digest.kms_key_id is not None:
+        return kms_key(settings, digest.kms_key_id)
+    return None
+
+
+def key_file(path: Path, password: str | None = None) -> Signer:
+    """A private key in a file."""
+    from cdc_archive.signing.key_file import KeyFile
+
+    return KeyFile(path, password)
+
+
+def kms_key(settings: Settings, key: str) -> Signer:
+    """A private key in AWS KMS, asked with the store's credentials."""
+    from cdc_archive.signing.kms import KmsKey, client
+
+    store = settings.store
+    assert store is not None
+    secrets = (_open(store.secret_access_key), _open(store.session_token))
+    return KmsKey(client(store.region, store.access_key_id, *secrets), key)
+
+
+def sealer(settings: Settings, store: ObjectStore) -> Sealer:
+    """What seals the hours of the archive in `store`."""
+    from cdc_archive.archive.writer.sealing import Sealer
+
+    info = ArchiveReader(store).info
+    grace = settings.digest.grace_seconds
+    return Sealer(store, info, writer_name(), time.time, signer(settings), grace)
 
 
 def retries(settings: Settings, store: ObjectStore, asked: Asked) -> Iterator[Outcome]:

@@ -234,6 +234,32 @@ class DecodeSettings(Section):
     )
 
 
+class DigestSettings(Section):
+    """Hourly digests of the archive, and who signs them."""
+
+    seal: bool = _field("whether this worker seals hours; any may, one wins", True, True)
+    grace_seconds: float = _field(
+        "after an hour ended, before it is sealed: for commits on their way", 120, 120.0, ge=0
+    )
+    key_file: ReadableFile | None = _field(
+        "Ed25519 private key, PEM; `cdc-archive key new FILE` makes one; none: not signed",
+        "/etc/cdc-archive/digest.pem",
+        None,
+    )
+    key_password: SecretStr | None = _field("of that file", "...", None)
+    kms_key_id: str | None = _field(
+        "instead of a file: an asymmetric signing key in AWS KMS, P-256 or Ed25519",
+        "alias/cdc-archive-digest",
+        None,
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.key_file is not None and self.kms_key_id is not None:
+            raise ValueError("set either key_file or kms_key_id, not both")
+        return self
+
+
 class WorkerSettings(Section):
     """How the worker runs."""
 
@@ -260,6 +286,7 @@ class Settings(BaseModel):
     store: StoreSettings | None = None
     archive: ArchiveSettings = ArchiveSettings()
     decode: DecodeSettings = DecodeSettings()
+    digest: DigestSettings = DigestSettings()
     worker: WorkerSettings = WorkerSettings()
 
     @model_validator(mode="after")
@@ -277,5 +304,6 @@ SECTIONS: dict[str, type[Section]] = {
     "store": StoreSettings,
     "archive": ArchiveSettings,
     "decode": DecodeSettings,
+    "digest": DigestSettings,
     "worker": WorkerSettings,
 }

@@ -56,6 +56,12 @@ class Metrics:
             "partition",
         )
 
+        self.digests_sealed = self._counter("digests_sealed", "Hours sealed, by any worker.")
+        self.seal_errors = self._counter("digest_seal_errors", "Attempts to seal that failed.")
+        self.last_digest = self._gauge(
+            "last_digest_timestamp_seconds", "End of the last hour that is sealed."
+        )
+
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"cdc_archive_{name}", meaning, labels, registry=self.registry)
 

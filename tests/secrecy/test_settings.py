@@ -48,6 +48,7 @@ def given(planted_secrets: Planted, monkeypatch: pytest.MonkeyPatch) -> Planted:
 def test_there_are_secrets_to_be_kept() -> None:
     """The list comes from the models."""
     assert SECRET_SETTINGS == [
+        "digest.key_password",
         "kafka.sasl_password",
         "kafka.ssl_key_password",
         "store.secret_access_key",

@@ -101,9 +101,10 @@ class Workshop:
         submit: Callable[[Callable[[], Committed]], Future[Committed]] = at_once,
         skip: Callable[[str], bool] = lambda topic: False,
         form: FileFormat = FileFormat(),  # noqa: B008  # a frozen value
+        wall: Callable[[], float] = lambda: 1771516800.0,
     ) -> None:
         self.source, self.store, self.notes, self.clock = source, store, Notes(), Clock()
-        info = root.open_or_create(store, lambda: 1771516800.0, lambda: "archive-1")
+        info = root.open_or_create(store, wall, lambda: "archive-1")
         decode = Decoder().decode
 
         def open_batch(partition: TopicPartition, start: int, after: Follows) -> Batch:
@@ -115,7 +116,7 @@ class Workshop:
         def read_head(partition: TopicPartition) -> chain.Head | None:
             return chain.head(store, info.id, partition)
 
-        committer = Committer(store, info.id, Writer("test", "0", "w"), lambda: 1771516800.0)
+        committer = Committer(store, info.id, Writer("test", "0", "w"), wall)
         topics = Topics(source, 0.0, self.clock, lambda _: None)
         self.checkpoint = Checkpoint(
             source, committer, read_head, submit, self.notes, self.clock, topics

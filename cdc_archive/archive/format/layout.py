@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -16,12 +17,16 @@ from cdc_archive.changelog.position import TopicPartition
 ARCHIVE_KEY: Final = "archive.json"
 COMMITS: Final = "commits/"
 CHECKPOINTS: Final = "checkpoints/"
+DIGESTS: Final = "digests/"
+KEYS: Final = "keys/"
 CHANGES: Final = "changes"
 QUARANTINE: Final = "quarantine"
 
 _PART_LIMIT: Final = 150
 _DIGEST_CHARS: Final = 16
 _MANIFEST_KEY: Final = re.compile(r"checkpoints/(\d{20})\+[0-9a-f]{12}\.json")
+_DIGEST_KEY: Final = re.compile(r"digests/\d{4}/\d\d/\d\d/\d\d(\+\d{4})?\.json", re.ASCII)
+_RECORD_KEY: Final = re.compile(r"keys/([0-9a-f]{16})\.json")
 _OFFSETS: Final = re.compile(r"\+(\d{19})-(\d{19})\+[0-9a-f]{12}\.avro$", re.ASCII)
 _COMMIT_KEY: Final = re.compile(r"commits/([^/]+)/(\d+)/(\d{12})\.json")
 
@@ -111,3 +116,27 @@ def checkpoint_time(key: str) -> int | None:
     """The time in a manifest's key, in microseconds; None if it is no manifest's key."""
     match = _MANIFEST_KEY.fullmatch(key)
     return None if match is None else int(match[1])
+
+
+def digest_key(end: datetime) -> str:
+    """Key of the digest of the hour that ends then; of one that ends within it, with that time."""
+    within = end.astimezone(UTC)
+    last = within - timedelta(microseconds=1)
+    whole = (within.minute, within.second) == (0, 0)
+    return f"{DIGESTS}{last:%Y/%m/%d/%H}{'' if whole else f'+{within:%M%S}'}.json"
+
+
+def is_digest_key(key: str) -> bool:
+    """Whether a digest may stand under this key."""
+    return _DIGEST_KEY.fullmatch(key) is not None
+
+
+def key_record_key(key_id: str) -> str:
+    """Key of the record of a signing key."""
+    return f"{KEYS}{key_id}.json"
+
+
+def key_id_of(key: str) -> str | None:
+    """The id of the signing key whose record stands under a key; None if it is no such key."""
+    match = _RECORD_KEY.fullmatch(key)
+    return None if match is None else match[1]

@@ -53,10 +53,11 @@ class Head(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A commit and the sha256 of its bytes."""
+    """A commit, the sha256 of its bytes, and these."""
 
     commit: Commit
     sha256: str
+    data: bytes
 
 
 def head(store: ObjectStore, archive: str, partition: TopicPartition) -> Head | None:
@@ -122,7 +123,7 @@ def read_at(store: ObjectStore, archive: str, key: str) -> Link:
         raise ArchiveDamaged(
             f"{key}: holds commit {commit.sequence} of {commit.topic_partition} instead"
         )
-    return Link(commit, digest(data))
+    return Link(commit, digest(data), data)
 
 
 def first_count(store: ObjectStore, archive: str, partition: TopicPartition) -> int | None:

@@ -13,6 +13,7 @@ from cdc_archive.archive.format import archive_info, container, layout
 from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, digest
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.checkpoints import Checkpoints
+from cdc_archive.archive.reader.digests import Digests
 from cdc_archive.archive.reader.woven import NamedFile, in_log_order, place, weave
 from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
@@ -72,6 +73,11 @@ class ArchiveReader:
     def checkpoints(self) -> Checkpoints:
         """The archive's state checkpoints."""
         return Checkpoints(self._store, self.info.id)
+
+    @property
+    def digests(self) -> Digests:
+        """The archive's digests."""
+        return Digests(self._store, self.info.id)
 
     def commits(self, partition: TopicPartition) -> Iterator[Commit]:
         """The commits of `links`."""

@@ -11,7 +11,7 @@ from support.build import message
 from support.vectors import vectors
 
 from cdc_archive import __version__, schema_files
-from cdc_archive.archive.format import archive_info, commit, layout
+from cdc_archive.archive.format import archive_info, commit, layout, signed
 from cdc_archive.changelog.hour import Hour, hour_of
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.decode.decoder import Decoder, value_of
@@ -101,3 +101,11 @@ def test_no_name_leaves_its_folder(name: str) -> None:
 def test_different_names_have_different_parts(one: str, other: str) -> None:
     """Long names too: a cut one carries a digest of the whole."""
     assert (layout.encode_part(one) == layout.encode_part(other)) == (one == other)
+
+
+@pytest.mark.parametrize("vector", vectors()["signatures"])
+def test_what_a_signature_is_over(vector: dict[str, str]) -> None:
+    """Section Signatures, vectors `signatures`."""
+    purpose = vector["purpose"].encode() + b"\n"
+    assert purpose in (signed.DIGEST, signed.KEY)
+    assert signed.signed_text(purpose, vector["object"].encode()) == vector["text"].encode()
