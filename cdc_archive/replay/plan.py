@@ -98,18 +98,22 @@ class Planner:
         restarts = Restarts()
         if base is not None:
             self._report.add(base.account)
-        for partition in self._reader.partitions():
-            number, last = len(plan.heads), heads.get(partition)
-            for link in self._reader.links(partition, last):
-                last = link
-                if base is not None:
-                    start = reached.get(partition, Reached())
-                    _refuse_late(link.commit, start, base.at_us, known.get(partition, -1))
-                restarts.add(link.commit)
-                self._account(number, link.commit)
-                self._keep(number, link.commit)
-            if last is not None:
-                plan.heads.append((*partition, last.commit.sequence, last.sha256))
+        numbers = {one: number for number, one in enumerate(self._reader.partitions())}
+        for link in self._reader.every_link(heads):
+            partition = link.commit.topic_partition
+            if partition not in numbers:
+                continue  # it came while we read
+            heads[partition] = link
+            if base is not None:
+                start = reached.get(partition, Reached())
+                _refuse_late(link.commit, start, base.at_us, known.get(partition, -1))
+            restarts.add(link.commit)
+            self._account(numbers[partition], link.commit)
+            self._keep(numbers[partition], link.commit)
+        for partition in numbers:
+            last = heads[partition]
+            plan.heads.append((*partition, last.commit.sequence, last.sha256))
+        self._report.sort()
         plan.restarts = restarts.times() if base is None else base.restarts
         plan.losses = self._report.losses()
         return plan

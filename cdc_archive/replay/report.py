@@ -73,6 +73,10 @@ class Report:
             else:
                 setattr(self, name, own + value)
 
+    def sort(self) -> None:
+        """Order what is listed as the chains are, however they were read."""
+        self.gaps.sort(key=lambda one: (one["topic"], one["partition"], one["commit"]))
+
     def counts(self) -> dict[str, Any]:
         """All that is counted, as JSON."""
         return {

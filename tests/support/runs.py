@@ -158,12 +158,15 @@ def _header(name: str, key: Any) -> tuple[str, bytes]:
 
 
 def archived(
-    log: Iterable[Message], store: ObjectStore | None = None, records: int = 10_000
+    log: Iterable[Message],
+    store: ObjectStore | None = None,
+    records: int = 10_000,
+    wall: float = 1771516800.0,
 ) -> ObjectStore:
-    """An archive of a log, a commit for so many records; one that exists goes on."""
+    """An archive of a log, a commit for so many records; one that exists goes on, at a time."""
     store = store or MemoryStore()
     source = SimulatedSource(log, batch=min(100, records))
-    Workshop(source, store, Limits(commit_records=records)).run()
+    Workshop(source, store, Limits(commit_records=records), wall=lambda: wall).run()
     return store
 
 

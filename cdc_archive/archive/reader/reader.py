@@ -6,7 +6,7 @@ Files that no commit names are invisible here; `verify` lists them.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cdc_archive.archive.format import archive_info, container, layout
@@ -14,6 +14,7 @@ from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, dige
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.checkpoints import Checkpoints
 from cdc_archive.archive.reader.digests import Digests
+from cdc_archive.archive.reader.sealed_links import sealed_links
 from cdc_archive.archive.reader.woven import NamedFile, in_log_order, place, weave
 from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
@@ -60,6 +61,21 @@ class ArchiveReader:
     ) -> Iterator[chain.Link]:
         """The chain of a partition from its first commit, or after a known one, links checked."""
         return chain.walk(self._store, self.info.id, partition, after)
+
+    def every_link(
+        self, known: Mapping[TopicPartition, chain.Link] | None = None
+    ) -> Iterator[chain.Link]:
+        """The commits of all chains, each chain in its order; of sealed hours from their digests.
+
+        Args:
+            known: the last commit of each chain that need not be read again.
+        """
+        last = dict(known or {})
+        for link in sealed_links(self.digests, last):
+            last[link.commit.topic_partition] = link
+            yield link
+        for partition in self.partitions():
+            yield from self.links(partition, last.get(partition))
 
     def link(self, partition: TopicPartition, sequence: int) -> chain.Link:
         """One commit of a chain.

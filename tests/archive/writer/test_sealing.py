@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import random
@@ -22,7 +23,7 @@ from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.writer import signing_keys
 from cdc_archive.archive.writer.sealing import Sealer
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.errors import ArchiveDamaged, KeyRefused, StateUnknown
+from cdc_archive.errors import ArchiveDamaged, KeyRefused, Retry, StateUnknown
 from cdc_archive.storage.memory import MemoryStore
 
 API_KEY = TopicPartition("pg.app.api_key", 0)
@@ -321,3 +322,24 @@ class TestKeys:
         keeper.now += 2 * HOUR
         with pytest.raises(ArchiveDamaged, match="not signed by a key"):
             seal(keeper)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_a_store_that_fails_at_any_call_leaves_a_whole_chain_of_digests(seed: int) -> None:
+    """Answers are lost, listings break off; each worker tries again, or another does."""
+    keeper, rng = Keeper(MemoryStore(), key()), random.Random(seed)
+    whole = keeper.store
+    for hour in range(4):
+        keeper.now = BEGUN + hour * HOUR
+        keeper.commit("pg.app.t", hour % 2, 1)
+        keeper.now += HOUR + GRACE
+        keeper.store = FaultyStore(whole, rng, 0.1)
+        for _ in range(200):
+            with contextlib.suppress(Retry):
+                seal(keeper)
+                break
+        keeper.store = whole
+    found = sealed(keeper)
+    assert [one.sequence for one in found] == [0, 1, 2, 3]
+    assert [sum(len(c.commits) for c in one.chains) for one in found] == [1, 1, 1, 1]
