@@ -36,6 +36,7 @@ def seal(config: Path | None, now: bool, unsigned: bool) -> None:
     store = wiring.open_store(settings)
     store.check()
     sealer = wiring.sealer(settings, store)
+    sealer.admit()
     sealed = 0
     for one in sealer.due():
         sealed += 1

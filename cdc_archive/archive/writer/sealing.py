@@ -128,12 +128,18 @@ class Sealer:
         return begun.replace(minute=0, second=0, microsecond=0)
 
     def _chains(self) -> _Chains:
-        self._admit()
+        self.admit()
         states = {} if self._last is None else self._last.digest.heads
         return _Chains(self._store, self._info.id, states, self._now)
 
-    def _admit(self) -> None:
-        """The key must be one that may sign, and the digest before one that it may build on."""
+    def admit(self) -> None:
+        """See that the key may sign, and that the digest before is one that it may build on.
+
+        Raises:
+            KeyRefused: it may not; or there is none, and the archive's digests are signed.
+            ArchiveDamaged: that digest is not signed by a key of the archive.
+            SigningFailed: it cannot sign now.
+        """
         if self._signer is None:
             self._require_never_signed()
             return
