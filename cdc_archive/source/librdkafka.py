@@ -18,6 +18,7 @@ from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, SourceDenied, SourceUnreachable
 from cdc_archive.source.helping import Helping
+from cdc_archive.source.librdkafka_brokers import KnownBrokers
 from cdc_archive.source.librdkafka_settings import consumer_settings
 from cdc_archive.source.librdkafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message
@@ -62,9 +63,11 @@ class LibrdkafkaSource:
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
+        self._listener: AssignmentListener = _Deaf()
         self._consumer: Any = None
         self._topics = TopicAsker(consumer_settings(options, _log))
         self._denied: KafkaError | None = None
+        self._brokers = KnownBrokers()
         self._positions: dict[TopicPartition, int] = {}
         self._raw_headers = RawHeaders(options)
         self._gathered: list[Message] = []
@@ -77,9 +80,7 @@ class LibrdkafkaSource:
         require_usable_files(options)
         with overheard(__name__):
             try:
-                self._consumer = Consumer(
-                    consumer_settings(options, _log) | {"error_cb": self._on_error}
-                )
+                self._consumer = self._new_consumer()
                 metadata = self._consumer.list_topics(timeout=options.connect_timeout_s)
             except KafkaException as error:
                 if self._consumer is not None:
@@ -88,10 +89,30 @@ class LibrdkafkaSource:
                 self.close()  # or it would go on trying, and logging
                 raise told from None
         refuse_missing(options.topics, metadata.topics)
-        topics = list(options.topics) or [f"^({options.topic_pattern})$"]
+        self._subscribe()
+
+    def _new_consumer(self) -> Any:
+        self._brokers = KnownBrokers()
+        told = {"error_cb": self._on_error} | self._brokers.settings
+        return Consumer(consumer_settings(self._options, _log) | told)
+
+    def _subscribe(self) -> None:
+        topics = list(self._options.topics) or [f"^({self._options.topic_pattern})$"]
         self._consumer.subscribe(
             topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
+
+    def _begin_anew(self) -> None:
+        """By a client that has the bootstrap list again. What was ours may be another's by now."""
+        _log.warning("all brokers of Kafka were forgotten: joining the group again")
+        lost = sorted(self._positions)
+        self._positions.clear()
+        listener, self._listener = self._listener, _Deaf()
+        self._consumer.close()
+        self._listener = listener
+        listener.on_lost(lost)
+        self._consumer = self._new_consumer()
+        self._subscribe()
 
     @property
     def _cooperative(self) -> bool:
@@ -131,6 +152,8 @@ class LibrdkafkaSource:
 
     def poll(self, timeout_s: float) -> Sequence[Message]:
         """See the port. Waits for one message, then takes what is there, up to `max_poll_bytes`."""
+        if self._brokers.forgotten:
+            self._begin_anew()
         options, self._gathered = self._options, []
         size = self._gather(1, timeout_s)
         while size and size < options.max_poll_bytes:

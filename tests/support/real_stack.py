@@ -135,11 +135,15 @@ class RealStack:
         return os.environ | self.environment | settings
 
 
-def wait_until(done: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Ask again and again."""
+def wait_until(
+    done: Callable[[], bool], what: str | Callable[[], str], seconds: float = 60
+) -> None:
+    """Ask again and again. A `what` that is called tells how things stand when time is up."""
     deadline = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        if time.monotonic() > deadline:
+            told = what if isinstance(what, str) else what()
+            raise AssertionError(f"waited {seconds} s for {told}")
         time.sleep(0.2)
 
 

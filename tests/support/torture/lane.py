@@ -118,10 +118,18 @@ class Lane:
         bodies = (self._s3.get_object(Bucket=parts.BUCKET, Key=key)["Body"] for key in keys)
         return [json.loads(body.read()) for body in bodies]
 
+    def stands(self) -> str:
+        """How far load, archive and worker are, for the message of a failure."""
+        life = self.lives[-1]
+        return (
+            f"{self.topic} ({self.client}): {self.load.told()}; archived {self._ends()}; "
+            f"the worker {'runs' if life.process.poll() is None else 'ended'}\n{life.log()[-3000:]}"
+        )
+
     def settle(self, seconds: float = 60) -> None:
         """Wait until all that was acknowledged is archived; the load has ended."""
         ends = self.load.ends()
-        wait_until(lambda: self._ends() == ends, f"{self.topic} ({self.client}) to settle", seconds)
+        wait_until(lambda: self._ends() == ends, lambda: f"to settle: {self.stands()}", seconds)
 
     def verify(self) -> int:
         """produced == archived, and no object was ever changed; how many messages there were."""
@@ -147,8 +155,11 @@ def go_on(*wanted: Lane, more: int = 500, seconds: float = 60) -> None:
     """Wait until each archive has grown: the workers do their work."""
     goals = [(lane, lane.archived() + more) for lane in wanted]
     for lane, goal in goals:
-        what = f"{lane.topic} ({lane.client}) to go on\n{lane.lives[-1].log()[-2000:]}"
-        wait_until(lambda lane=lane, goal=goal: lane.archived() >= goal, what, seconds)
+        wait_until(
+            lambda lane=lane, goal=goal: lane.archived() >= goal,
+            lambda lane=lane, goal=goal: f"to go on to {goal:,}: {lane.stands()}",
+            seconds,
+        )
 
 
 def _settings(topic: str, client: str) -> dict[str, str]:

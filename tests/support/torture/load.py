@@ -68,6 +68,10 @@ class Load:
         """The offset after the last one acknowledged, of each topic partition."""
         return {place: max(sent).offset + 1 for place, sent in self.acknowledged.items()}
 
+    def told(self) -> str:
+        """How far it is, for the message of a failure."""
+        return f"produced {self._number:,}, acknowledged {self.count:,} up to {self.ends()}"
+
     def stop(self) -> None:
         """Stop and wait until everything is acknowledged."""
         self._stop.set()
