@@ -61,6 +61,20 @@ class Metrics:
         self.last_digest = self._gauge(
             "last_digest_timestamp_seconds", "End of the last hour that is sealed."
         )
+        self.last_step = self._gauge(
+            "last_step_timestamp_seconds", "When the worker's loop turned last; old: it hangs."
+        )
+
+    def forget(self, topic: str, partition: str) -> None:
+        """Show no more of a topic partition: another worker owns it now, and shows it."""
+        for gauge in (
+            self.lag,
+            self.waited,
+            self.committed_offset,
+            self.last_commit,
+            self.event_delay,
+        ):
+            gauge.remove(topic, partition)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"cdc_archive_{name}", meaning, labels, registry=self.registry)

@@ -96,12 +96,17 @@ class Observed:
 
     def stepped(self, snapshot: Snapshot) -> None:
         """See `Watcher`."""
+        before = () if self.snapshot is None else self.snapshot.partitions
         self.snapshot = snapshot
         metrics = self._metrics
+        metrics.last_step.set_to_current_time()
         metrics.buffered_bytes.set(snapshot.buffered_bytes)
         metrics.open_files.set(snapshot.open_files)
         metrics.paused.set(snapshot.paused)
         metrics.assigned.set(len(snapshot.partitions))
+        owned = {one.partition for one in snapshot.partitions}
+        for lost in (one.partition for one in before if one.partition not in owned):
+            metrics.forget(lost.topic, str(lost.partition))
         for one in snapshot.partitions:
             place = (one.partition.topic, str(one.partition.partition))
             metrics.waited.labels(*place).set(one.waited_s)
