@@ -28,7 +28,7 @@ pytestmark = pytest.mark.e2e
 
 POLICIES = Path(guarded_s3.__file__).parents[1] / "iam"
 BUCKET, PREFIX = "my-archive", "production"
-OF_TESTS = f"{PREFIX}/of-tests/"
+OF_TESTS = f"{PREFIX}/changes/of-tests/"
 """What tests put beside the archive, and delete."""
 MESSAGES = 50
 
@@ -186,9 +186,10 @@ def test_with_its_credentials_nothing_can_be_deleted_or_unguarded(
 
 
 @pytest.mark.usefixtures("archive")
-def test_the_worker_writes_under_its_prefix_only_and_the_reader_nowhere(guarded: Guarded) -> None:
+def test_the_worker_writes_what_is_its_own_only_and_the_reader_nothing(guarded: Guarded) -> None:
     """Not even with If-None-Match."""
-    refused(guarded.worker.put_object, Key="elsewhere/k", Body=b"", IfNoneMatch="*")
+    for key in ("elsewhere/k", f"{PREFIX}/checkpoints/k", f"{PREFIX}/k"):
+        refused(guarded.worker.put_object, Key=key, Body=b"", IfNoneMatch="*")
     refused(guarded.reader.put_object, Key=f"{PREFIX}/k", Body=b"", IfNoneMatch="*")
     refused(guarded.worker.get_object, Key="elsewhere/k")
 

@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import fnmatch
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cdc_archive.archive.format import layout
+from cdc_archive.archive.writer.root import PROBE_KEY
+from cdc_archive.changelog.hour import Hour
+from cdc_archive.changelog.position import TopicPartition
 
 IAM = Path(__file__).parents[2] / "infra" / "iam"
+PARTITION = TopicPartition("pg.app.t", 0)
+HOUR = Hour("2026-02-19", "16")
 NEEDED = {
     "worker": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
     "reader": {"s3:GetObject", "s3:ListBucket"},
     "checkpointer": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
+    "watch": {"s3:GetObject", "s3:ListBucket"},
+    "doctor": {
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:GetBucketVersioning",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketPolicy",
+        "s3:GetReplicationConfiguration",
+        "s3:PutObject",
+        "iam:SimulatePrincipalPolicy",
+    },
+}
+KEYS = {
+    "sign": {"kms:Sign", "kms:GetPublicKey"},
+    "encrypt": {"kms:GenerateDataKey", "kms:Decrypt"},
+    "decrypt": {"kms:Decrypt"},
 }
 DANGEROUS = (
     "s3:DeleteObject",
@@ -36,10 +61,10 @@ def actions(name: str, effect: str) -> set[str]:
     return {action for one in listed for action in ([one] if isinstance(one, str) else one)}
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", [*NEEDED, *KEYS])
 def test_no_more_is_allowed_than_is_needed(name: str) -> None:
     """By name, without a star."""
-    assert actions(name, "Allow") == NEEDED[name]
+    assert actions(name, "Allow") == (NEEDED | KEYS)[name]
 
 
 @pytest.mark.parametrize("action", DANGEROUS)
@@ -49,17 +74,62 @@ def test_what_would_harm_the_archive_is_denied_outright(name: str, action: str) 
     assert any(fnmatch.fnmatchcase(action, denied) for denied in actions(name, "Deny"))
 
 
-def test_who_makes_checkpoints_may_write_nothing_else() -> None:
-    """Under the prefix that every object of a checkpoint has."""
-    policy = json.loads((IAM / "checkpointer.json").read_text())
-    may_put = [
-        one["Resource"]
+def may_put(name: str, key: str) -> bool:
+    """Whether a policy lets its user create an object of an archive."""
+    policy = json.loads((IAM / f"{name}.json").read_text())
+    resources = [
+        resource
         for one in policy["Statement"]
         if one["Effect"] == "Allow" and "s3:PutObject" in one["Action"]
+        for resource in ([one["Resource"]] if isinstance(one["Resource"], str) else one["Resource"])
     ]
-    assert may_put == [f"arn:aws:s3:::my-archive/production/{layout.CHECKPOINTS}*"]
-    for key in (layout.checkpoint_key(1, "0" * 64), layout.checkpoint_part_key(1, "0" * 64)):
-        assert key.startswith(layout.CHECKPOINTS)
+    arn = f"arn:aws:s3:::my-archive/production/{key}"
+    return any(fnmatch.fnmatchcase(arn, one) for one in resources)
+
+
+ROOT_KEYS = [layout.ARCHIVE_KEY, PROBE_KEY]
+CHECKPOINT_KEYS = [
+    layout.checkpoint_key(1, "0" * 64),
+    layout.checkpoint_part_key(1, "0" * 64),
+]
+CHAIN_KEYS = [
+    layout.data_key(layout.CHANGES, "pg.app.t", HOUR, PARTITION, 0, 1, "0" * 64),
+    layout.data_key(layout.QUARANTINE, "pg.app.t", HOUR, PARTITION, 0, 1, "0" * 64),
+    layout.commit_key(PARTITION, 0),
+    layout.digest_key(datetime(2026, 2, 19, 16, tzinfo=UTC)),
+    layout.key_record_key("0" * 16),
+]
+
+
+@pytest.mark.parametrize("key", [*ROOT_KEYS, *CHAIN_KEYS])
+def test_a_worker_may_create_what_it_makes(key: str) -> None:
+    """Data, commits, digests, the records of signing keys; and at its first start the archive."""
+    assert may_put("worker", key)
+
+
+def test_a_worker_may_create_nothing_else() -> None:
+    """Neither a checkpoint, which would make a replay believe it, nor what no archive has."""
+    assert not any(may_put("worker", key) for key in (*CHECKPOINT_KEYS, "other", "changesets/1"))
+
+
+def test_who_makes_checkpoints_may_write_nothing_else() -> None:
+    """No commit, no digest, no key."""
+    assert all(may_put("checkpointer", key) for key in CHECKPOINT_KEYS)
+    assert not any(may_put("checkpointer", key) for key in (*ROOT_KEYS, *CHAIN_KEYS))
+
+
+def test_the_doctor_may_write_its_probe_only() -> None:
+    """An object that stands there since the archive was made, so that nothing comes of it."""
+    assert may_put("doctor", PROBE_KEY)
+    assert not any(
+        may_put("doctor", key) for key in (layout.ARCHIVE_KEY, *CHAIN_KEYS, *CHECKPOINT_KEYS)
+    )
+
+
+@pytest.mark.parametrize("name", ["reader", "watch"])
+def test_readers_write_nothing(name: str) -> None:
+    """Whatever it is called."""
+    assert not any(may_put(name, key) for key in (*ROOT_KEYS, *CHAIN_KEYS, *CHECKPOINT_KEYS))
 
 
 def test_the_buckets_policy_denies_a_write_that_is_not_create_only() -> None:
@@ -72,7 +142,7 @@ def test_the_buckets_policy_denies_a_write_that_is_not_create_only() -> None:
 
 def test_every_policy_is_tested() -> None:
     """A new file needs a test."""
-    assert {path.stem for path in IAM.iterdir()} == {*NEEDED, "create-only-bucket"}
+    assert {path.stem for path in IAM.iterdir()} == {*NEEDED, *KEYS, "create-only-bucket"}
 
 
 def test_nothing_in_the_program_uses_multipart_uploads() -> None:
