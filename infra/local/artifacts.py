@@ -94,11 +94,28 @@ def toxiproxy() -> Path:
     )
 
 
-def _go_install(name: str, package: str) -> Path:
+def promtool() -> Path:
+    """Prometheus's own checker and tester of rules, built from its source."""
+    version = versions()["PROMETHEUS_VERSION"]
+    return _go_install(
+        f"promtool-{version}",
+        f"github.com/prometheus/prometheus/cmd/promtool@{version}",
+        "-tags=remove_all_sd",  # service discovery by the SDKs of all clouds is most of the build
+    )
+
+
+def helm() -> Path:
+    """Helm, built from its source."""
+    version = versions()["HELM_VERSION"]
+    major = version.partition(".")[0]
+    return _go_install(f"helm-{version}", f"helm.sh/helm/{major}/cmd/helm@{version}")
+
+
+def _go_install(name: str, package: str, *flags: str) -> Path:
     folder = cache() / name
     if not _complete(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _run("go", "install", package, GOBIN=str(folder))
+        _run("go", "install", *flags, package, GOBIN=str(folder))
         _mark(folder)
     return folder / package.partition("@")[0].rpartition("/")[2]
 
