@@ -74,6 +74,13 @@ class MappingUnfit(Stop):
     exit_code = 21
 
 
+class Unfit(Stop):
+    """`doctor` found errors: changes are lost, or what is archived is in danger."""
+
+    exit_code = 24
+    default_action = "Each finding has the command or setting that mends it; see docs/doctor.md."
+
+
 # --- source ------------------------------------------------------------------------------------
 
 

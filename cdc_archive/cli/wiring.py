@@ -31,6 +31,7 @@ from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import ConfigInvalid
 from cdc_archive.integrity.verify import Verification
+from cdc_archive.source.cluster import ClusterAdmin
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.recorded import RecordedSource
 from cdc_archive.source.source import Source
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from cdc_archive.archive.writer.sealing import Sealer
     from cdc_archive.signing.signer import Signer
+    from cdc_archive.storage.s3 import S3Options
 
 _TOPIC_PATIENCE_S: Final = 300.0
 """How long a worker with something to commit waits for a broker to answer."""
@@ -81,9 +83,20 @@ def s3_client(settings: Settings) -> S3Client:
 
 
 def _client(store: StoreSettings) -> S3Client:
-    from cdc_archive.storage.s3 import S3Options, client
+    from cdc_archive.storage.s3 import client
 
-    options = S3Options(
+    try:
+        return client(s3_options(store))
+    except ValueError as error:
+        kind = type(error).__name__  # its text repeats the value
+        raise ConfigInvalid(f"store.endpoint_url or store.region is wrong ({kind})") from None
+
+
+def s3_options(store: StoreSettings) -> S3Options:
+    """How the settings say to reach the store."""
+    from cdc_archive.storage.s3 import S3Options
+
+    return S3Options(
         store.endpoint_url,
         store.region,
         store.access_key_id,
@@ -95,18 +108,18 @@ def _client(store: StoreSettings) -> S3Client:
         store.max_connections,
         store.ca_file,
     )
-    try:
-        return client(options)
-    except ValueError as error:
-        kind = type(error).__name__  # its text repeats the value
-        raise ConfigInvalid(f"store.endpoint_url or store.region is wrong ({kind})") from None
 
 
 def _local(store: StoreSettings) -> ObjectStore:
     from cdc_archive.storage.local import LocalStore
 
+    return LocalStore(folder(store))
+
+
+def folder(store: StoreSettings) -> Path:
+    """The folder that `store.url` names."""
     path = store.url
-    return LocalStore(Path(unquote(path.removeprefix("file://")) if "://" in path else path))
+    return Path(unquote(path.removeprefix("file://")) if "://" in path else path)
 
 
 def open_reader(settings: Settings) -> ArchiveReader:
@@ -170,11 +183,30 @@ def kafka_source(kafka: KafkaSettings) -> Source:
     try:
         from cdc_archive.source.librdkafka import LibrdkafkaSource
     except ImportError:
-        raise ConfigInvalid(
-            "kafka.client is librdkafka, but confluent-kafka is not installed",
-            "Run: pip install 'cdc-archive[librdkafka]'",
-        ) from None
+        raise _no_librdkafka() from None
     return LibrdkafkaSource(options)
+
+
+def cluster_admin(kafka: KafkaSettings) -> ClusterAdmin:
+    """What asks the cluster, by the client that `kafka.client` names."""
+    if kafka.client == "kafka-python":
+        from cdc_archive.source.kafka_admin import KafkaAdmin
+
+        return KafkaAdmin(_kafka_options(kafka))
+    try:
+        from cdc_archive.source.librdkafka_admin import LibrdkafkaAdmin
+    except ImportError:
+        raise lacking("kafka.client is librdkafka, but confluent-kafka", "librdkafka") from None
+    return LibrdkafkaAdmin(_kafka_options(kafka))
+
+
+def _no_librdkafka() -> ConfigInvalid:
+    return lacking("kafka.client is librdkafka, but confluent-kafka", "librdkafka")
+
+
+def lacking(what: str, extra: str) -> ConfigInvalid:
+    """The error that an extra is not installed."""
+    return ConfigInvalid(f"{what} is not installed", f"Run: pip install 'cdc-archive[{extra}]'")
 
 
 def recorded_source(paths: Sequence[Path]) -> Source:

@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 from cdc_archive.errors import SourceBusy
 from cdc_archive.source.source import NO_FACTS, TopicFacts
 
-_SHARED: Final = (
+ADMIN_SETTINGS: Final = (
     "bootstrap_servers",
     "client_id",
     "security_protocol",
@@ -28,6 +28,7 @@ _SHARED: Final = (
     "api_version",
     "bootstrap_timeout_ms",
 )
+"""The settings that a consumer shares with an admin client."""
 
 
 class TopicAsker:
@@ -38,7 +39,7 @@ class TopicAsker:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._settings = {name: settings[name] for name in _SHARED}
+        self._settings = {name: settings[name] for name in ADMIN_SETTINGS}
         self._lock = threading.Lock()
         self._client: Any = None
 

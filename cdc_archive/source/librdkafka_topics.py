@@ -15,7 +15,8 @@ _ANSWER_S: Final = 10.0
 _FOR_URLS: Final = str.maketrans("+/", "-_")
 _NO_ID: Final = "A" * 22
 """128 zero bits in base64: the broker has no topic ids."""
-_SHARED: Final = ("bootstrap.servers", "client.id", "security.", "sasl.", "ssl.", "logger")
+ADMIN_SETTINGS: Final = ("bootstrap.servers", "client.id", "security.", "sasl.", "ssl.", "logger")
+"""Beginnings of the settings that a consumer shares with an admin client."""
 
 
 class TopicAsker:
@@ -26,7 +27,7 @@ class TopicAsker:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._settings = {k: v for k, v in settings.items() if k.startswith(_SHARED)}
+        self._settings = {k: v for k, v in settings.items() if k.startswith(ADMIN_SETTINGS)}
         self._client: Any = None
 
     def facts(self, topic: str) -> TopicFacts:

@@ -144,7 +144,7 @@ SECRETS = [
 
 def test_there_are_secrets_to_be_kept() -> None:
     """The parametrisation below is not empty."""
-    assert len(SECRETS) == 5
+    assert len(SECRETS) == 7
 
 
 @pytest.mark.parametrize("setting", SECRETS)
@@ -157,6 +157,8 @@ def test_a_secret_shows_nowhere(setting: str) -> None:
         "CDC_ARCHIVE_KAFKA__SASL_PASSWORD": "x",
         "CDC_ARCHIVE_STORE__ACCESS_KEY_ID": "AKIA",
         "CDC_ARCHIVE_STORE__SECRET_ACCESS_KEY": "x",
+        "CDC_ARCHIVE_DOCTOR__CONNECT_USERNAME": "me",
+        "CDC_ARCHIVE_DOCTOR__CONNECT_PASSWORD": "x",
         variable(setting): MARKER,
     }
     loaded = load(None, environ, BOTH)

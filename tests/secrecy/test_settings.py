@@ -21,6 +21,7 @@ COMPLETE = {
     variable("kafka.sasl_username"): "me",
     variable("store.url"): "s3://bucket/prefix",
     variable("store.access_key_id"): "AKIA",
+    variable("doctor.connect_username"): "me",
 }
 ALL_SETTINGS = [
     f"{section}.{key}" for section, model in SECTIONS.items() for key in model.model_fields
@@ -49,6 +50,8 @@ def test_there_are_secrets_to_be_kept() -> None:
     """The list comes from the models."""
     assert SECRET_SETTINGS == [
         "digest.key_password",
+        "doctor.connect_password",
+        "doctor.postgres_dsn",
         "kafka.sasl_password",
         "kafka.ssl_key_password",
         "store.secret_access_key",
