@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -28,14 +29,21 @@ class Observed:
         metrics: what Prometheus reads.
         stale_s: after this long without a commit, waiting messages mean something is wrong.
         on_step: called after each turn of the loop that is told, for a progress line.
+        monotonic: seconds.
     """
 
     def __init__(
-        self, metrics: Metrics, stale_s: float, on_step: Callable[[], None] = lambda: None
+        self,
+        metrics: Metrics,
+        stale_s: float,
+        on_step: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._metrics = metrics
         self._stale_s = stale_s
         self.on_step = on_step
+        self._monotonic = monotonic
+        self._stepped_at = 0.0
         self.snapshot: Snapshot | None = None
         self.taken_count = 0
         self.quarantined_count = 0
@@ -100,6 +108,7 @@ class Observed:
         self.snapshot = snapshot
         metrics = self._metrics
         metrics.last_step.set_to_current_time()
+        self._stepped_at = self._monotonic()
         metrics.buffered_bytes.set(snapshot.buffered_bytes)
         metrics.open_files.set(snapshot.open_files)
         metrics.paused.set(snapshot.paused)
@@ -115,8 +124,13 @@ class Observed:
         self.on_step()
 
     def unhealthy(self) -> list[str]:
-        """What /healthz tells: partitions that have work and do not get it done."""
-        return [] if self.snapshot is None else stuck(self.snapshot.partitions, self._stale_s)
+        """What /healthz tells: partitions with work that is not done, or a loop that hangs."""
+        if self.snapshot is None:
+            return []
+        still_s = self._monotonic() - self._stepped_at
+        if still_s > self._stale_s:
+            return [f"the worker's loop has not turned for {still_s:.0f} s"]
+        return stuck(self.snapshot.partitions, self._stale_s)
 
     def not_ready(self) -> list[str]:
         """What /readyz tells: nothing is assigned yet."""

@@ -39,3 +39,17 @@ def test_each_turn_of_the_loop_is_timed() -> None:
     stepped = metrics.registry.get_sample_value("cdc_archive_last_step_timestamp_seconds")
     assert stepped is not None
     assert before <= stepped <= time.time()
+
+
+def test_a_loop_that_hangs_is_unhealthy() -> None:
+    """Its last snapshot, however sound, says nothing of now."""
+    now = 1000.0
+    observed = Observed(Metrics(), 300, monotonic=lambda: now)
+    assert observed.unhealthy() == []
+    observed.stepped(snapshot())
+    now += 300
+    assert observed.unhealthy() == []
+    now += 1
+    assert observed.unhealthy() == ["the worker's loop has not turned for 301 s"]
+    observed.stepped(snapshot())
+    assert observed.unhealthy() == []
