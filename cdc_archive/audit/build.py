@@ -30,10 +30,14 @@ class AuditEvent:
 
 
 class Unproven(NamedTuple):
-    """A rule that may or may not have fired: the archive does not hold what would tell."""
+    """A rule that may or may not have fired: the archive does not hold what would tell.
+
+    `resource`: what the event would be about; None: not known either.
+    """
 
     type: str
     reason: str
+    resource: str | None = None
 
 
 class Part(NamedTuple):
@@ -159,9 +163,18 @@ class _Judged:
     def by(self, number: int, rule: Rule) -> AuditEvent | Unproven | Part | No:
         """What rule number `number`, counted from 0, makes of it."""
         try:
-            return self._refused(rule) or self._made(number, rule)
+            made = self._refused(rule) or self._made(number, rule)
         except MISFITS as error:  # its text may hold the whole row, and reasons are counted
-            return _misfit(rule, error)
+            made = _misfit(rule, error)
+        return made._replace(resource=self._about(rule)) if isinstance(made, Unproven) else made
+
+    def _about(self, rule: Rule) -> str | None:
+        """The id that an event which cannot be proven would have told."""
+        try:
+            found = None if rule.id is None else rule.id.of(self._values, self._functions)
+        except MISFITS:
+            return None
+        return None if found is None else str(found)
 
     def _refused(self, rule: Rule) -> Unproven | No | None:
         transition, changed = self._transition, self._changed

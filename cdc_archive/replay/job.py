@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.window import Window, widened
 from cdc_archive.archive.reader.woven import NamedFile
-from cdc_archive.audit.build import Builder
+from cdc_archive.audit.build import Builder, Unproven
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.exact_json import exact_json
@@ -42,8 +42,17 @@ SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS events (
   connector BLOB, place BLOB, number INTEGER, time_us INTEGER, event BLOB, evidence BLOB);
 CREATE INDEX IF NOT EXISTS events_in_order ON events (connector, place, number);
+CREATE TABLE IF NOT EXISTS doubts (type BLOB, time_us INTEGER, resource BLOB);
 CREATE TABLE IF NOT EXISTS progress (connector BLOB PRIMARY KEY, value BLOB);
 """
+
+
+class Doubt(NamedTuple):
+    """An event that may or may not have happened; `resource` None: it is not known about what."""
+
+    type: str
+    time_us: int
+    resource: str | None
 
 
 class Reading(NamedTuple):
@@ -52,7 +61,7 @@ class Reading(NamedTuple):
     `streams` with the tables in them; `until_us`: event time before which a change must lie to be
     wanted; `cut`: stop at the first change of a connector that does not, as a checkpoint must;
     `restarts`: see `ChangeStream`; `base`: what is known of before, with `numbers` of its streams;
-    `missing`: what the archive lacks.
+    `missing`: what the archive lacks; `doubts`: whether what cannot be proven is written down.
     """
 
     streams: Sequence[StreamTables]
@@ -62,6 +71,7 @@ class Reading(NamedTuple):
     numbers: Mapping[TopicPartition, int] = {}
     cut: bool = False
     missing: Missing = Missing()
+    doubts: bool = False
 
 
 class Job:
@@ -162,8 +172,9 @@ class Job:
         redeliveries = Redeliveries(seen, before.highest, settled)
         report = Report()
         report.add(before.counts)
-        telling = Telling(fold, redeliveries, self._builder, self._asked, report)
         events = _Events(self._database, connector)
+        doubt = events.doubt if self._reading.doubts else None
+        telling = Telling(fold, redeliveries, self._builder, self._asked, report, doubt)
 
         def save(*, done: bool) -> None:
             states.flush()
@@ -197,6 +208,13 @@ class _Events:
         self._database = database
         self._connector = disk_states.text_bytes(connector)
         self._held: list[tuple[object, ...]] = []
+        self._doubts: list[tuple[object, ...]] = []
+
+    def doubt(self, made: Unproven, time_us: int | None) -> None:
+        about = None if made.resource is None else disk_states.text_bytes(made.resource)
+        self._doubts.append((disk_states.text_bytes(made.type), time_us or 0, about))
+        if len(self._doubts) >= _EVENTS_HELD:
+            self.flush()
 
     def take(self, told: Iterator[Told]) -> None:
         for one in told:
@@ -217,6 +235,15 @@ class _Events:
     def flush(self) -> None:
         self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", self._held)
         self._held.clear()
+        self._database.executemany("INSERT INTO doubts VALUES (?, ?, ?)", self._doubts)
+        self._doubts.clear()
+
+
+def doubts(database: sqlite3.Connection) -> Iterator[Doubt]:
+    """What a finished job could not prove, if it was to be written down."""
+    for kind, time_us, about in database.execute("SELECT * FROM doubts ORDER BY rowid"):
+        resource = None if about is None else disk_states.bytes_text(about)
+        yield Doubt(disk_states.bytes_text(kind), time_us, resource)
 
 
 def counts(database: sqlite3.Connection) -> Iterator[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from cdc_archive.replay.asked import Asked
 from cdc_archive.replay.base import newest, of_key
 from cdc_archive.replay.beside import Beside
 from cdc_archive.replay.gather import Gathering
-from cdc_archive.replay.job import LATE_US, Job, Reading
+from cdc_archive.replay.job import LATE_US, Doubt, Job, Reading
 from cdc_archive.replay.plan import shares, tables_of
 from cdc_archive.replay.planning import Planning, count_the_unmapped, is_mapped
 from cdc_archive.replay.report import Report
@@ -46,14 +46,15 @@ OpenReader = Callable[[], ArchiveReader]
 
 
 class Order(NamedTuple):
-    """What is to be done: the archive, the text of the mapping, what is asked of it, and whether it
-    may begin with a checkpoint.
+    """What is to be done: the archive, the text of the mapping, what is asked of it, whether it may
+    begin with a checkpoint, and whether what cannot be proven is written down (see `doubts`).
     """
 
     open_reader: OpenReader
     rules: str
     asked: Asked
     checkpoints: bool = True
+    doubts: bool = False
 
     def mapping(self) -> Mapping:
         """The mapping, parsed."""
@@ -97,6 +98,16 @@ def replay(
         for line in outcome.lines(databases):
             sink.write(line)
     return report
+
+
+def doubts(folder: Path) -> Iterator[Doubt]:
+    """What a run that is over could not prove, out of the files that it left."""
+    workspace = Workspace(folder)
+    with closing(open_database(workspace.plan)) as planned:
+        count = Planning(planned).jobs()
+    for number in range(count):
+        with closing(open_database(workspace.job(number))) as database:
+            yield from job.doubts(database)
 
 
 def _plan(order: Order, planning: Planning, jobs: int) -> None:
@@ -162,6 +173,7 @@ def run_job(order: Order, folder: Path, number: int, *, cut: bool = False) -> No
             plan.numbers,
             cut,
             Missing(plan.losses),
+            order.doubts,
         )
         context = NoContext() if cut else Beside(opening(workspace.beside))
         builder = Builder(rules, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +32,10 @@ class _Group:
     parts: list[Part] = field(default_factory=list)
 
 
+TakeDoubt = Callable[[Unproven, int | None], None]
+"""Told of an event that may or may not have happened, and of its time."""
+
+
 class Telling:
     """Follows the changes and tells their events.
 
@@ -44,16 +48,24 @@ class Telling:
         builder: makes events of transitions.
         asked: which events are wanted.
         report: where they are counted.
+        doubt: told of what cannot be proven.
     """
 
     def __init__(
-        self, fold: Fold, redeliveries: Redeliveries, builder: Builder, asked: Asked, report: Report
+        self,
+        fold: Fold,
+        redeliveries: Redeliveries,
+        builder: Builder,
+        asked: Asked,
+        report: Report,
+        doubt: TakeDoubt | None = None,
     ) -> None:
         self._fold = fold
         self._redeliveries = redeliveries
         self._builder = builder
         self._asked = asked
         self._report = report
+        self._doubt = doubt
         self._open: dict[int, _Group] = {}
         self._transaction: str | None = None
 
@@ -94,7 +106,7 @@ class Telling:
         for group in self._open.values():
             made = self._builder.together(group.parts)
             if isinstance(made, Unproven):
-                self._unproven(made)
+                self._unproven(made, group.parts[0].transition)
             else:
                 yield self._told(group.place, group.number, made)
         self._open.clear()
@@ -114,7 +126,7 @@ class Telling:
             return
         for made in self._builder.build(transition):
             if isinstance(made, Unproven):
-                self._unproven(made)
+                self._unproven(made, transition)
             elif self._asked.wants_type(_type(made)):
                 yield made
 
@@ -124,8 +136,10 @@ class Telling:
             self._transaction = change.position.transaction
         self._open.setdefault(part.rule, _Group(change.place, number)).parts.append(part)
 
-    def _unproven(self, made: Unproven) -> None:
+    def _unproven(self, made: Unproven, transition: Transition) -> None:
         if self._asked.wants_type(made.type):
+            if self._doubt is not None:
+                self._doubt(made, transition.change.archived.record.event_time_us)
             self._report.unproven[f"{made.type}: {made.reason}"] += 1
 
 
