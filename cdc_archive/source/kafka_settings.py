@@ -28,6 +28,34 @@ def settings_outside_a_group(options: KafkaOptions) -> dict[str, Any]:
     return settings | {"group_id": None}
 
 
+def producer_settings(options: KafkaOptions) -> dict[str, Any]:
+    """Settings of a producer whose events are written once, and to all in-sync replicas."""
+    shared = (
+        "bootstrap_servers",
+        "client_id",
+        "bootstrap_timeout_ms",
+        "metrics_enabled",
+        "reconnect_backoff_max_ms",
+        "security_protocol",
+        "sasl_mechanism",
+        "sasl_plain_username",
+        "sasl_plain_password",
+        "ssl_cafile",
+        "ssl_certfile",
+        "ssl_keyfile",
+        "ssl_password",
+        "api_version",
+    )
+    settings = consumer_settings(options)
+    return {name: settings[name] for name in shared} | {
+        "acks": "all",
+        "enable_idempotence": True,
+        "allow_auto_create_topics": False,
+        "linger_ms": 5,
+        "max_block_ms": int(options.connect_timeout_s * 1000),
+    }
+
+
 def consumer_settings(options: KafkaOptions) -> dict[str, Any]:
     """All settings of a member of a group."""
     settings: dict[str, Any] = {
