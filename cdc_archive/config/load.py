@@ -208,6 +208,9 @@ def toml(examples: list[Any] | None) -> str:
     value = (examples or [""])[0]
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        members = (f"{name} = {toml([one])}" for name, one in value.items())
+        return "{ " + ", ".join(members) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(toml([one]) for one in value) + "]"
     if isinstance(value, str):

@@ -5,91 +5,28 @@ Everything the program can be told stands here; `cdc-archive config example` pri
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    model_validator,
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+
+from cdc_archive.config.doctor_settings import DoctorSettings
+from cdc_archive.config.reconcile_settings import ReconcileSettings
+from cdc_archive.config.section import (
+    MIB,
+    Listed,
+    Pattern,
+    Patterns,
+    ReadableFile,
+    Section,
+    Servers,
+    Token,
+    Url,
+    is_secret,
+    version,
 )
+from cdc_archive.config.section import field as _field
 
-MIB = 1024 * 1024
-_LOGIN = re.compile(r"(\w+://[^/]*|[^/]*)@")
-
-
-def _listed(value: object) -> object:
-    """A list may also be written with commas, as environment variables must."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _pattern(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"not a regular expression, see character {error.pos}") from None
-    return value
-
-
-def _version(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return tuple(int(part) for part in value.split("."))
-        except ValueError:
-            raise ValueError("not a version such as 2.3") from None
-    return value
-
-
-def _readable(value: object) -> object:
-    if isinstance(value, str) and not Path(value).is_file():
-        raise ValueError("no such file")
-    return value
-
-
-def _no_login(value: object) -> object:
-    """Such a password would be shown wherever the address is told."""
-    for one in value if isinstance(value, list | tuple) else [value]:
-        if isinstance(one, str) and _LOGIN.match(one):
-            raise ValueError("an address holds no user and no password: they have their settings")
-    return value
-
-
-def _sendable(value: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-        raise ValueError("holds a space, a line end or a character that is not ASCII")
-    return value
-
-
-Pattern = Annotated[str, BeforeValidator(_pattern)]
-Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed)]
-ReadableFile = Annotated[str, BeforeValidator(_readable)]
-Url = Annotated[str, BeforeValidator(_no_login)]
-Token = Annotated[SecretStr, AfterValidator(_sendable)]
-Servers = Annotated[Listed, BeforeValidator(_no_login)]
-
-
-def is_secret(annotation: Any) -> bool:
-    """Whether a field of this type holds what nobody may see."""
-    return annotation is SecretStr or any(map(is_secret, get_args(annotation)))
-
-
-def _field(meaning: str, example: object, default: Any = ..., **bounds: Any) -> Any:
-    return Field(default, description=meaning, examples=[example], **bounds)
-
-
-class Section(BaseModel):
-    """A section: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+__all__ = ["SECTIONS", "Section", "Settings", "is_secret"]
 
 
 class KafkaSettings(Section):
@@ -134,7 +71,7 @@ class KafkaSettings(Section):
     max_poll_records: int = _field("messages handed over at once", 2_000, 2_000, ge=1)
     max_poll_bytes: int = _field("bytes handed over at once, about", 4 * MIB, 4 * MIB, ge=1024)
     connect_timeout_seconds: float = _field("patience at the start", 15, 15.0, gt=0)
-    api_version: Annotated[tuple[int, ...] | None, BeforeValidator(_version)] = _field(
+    api_version: Annotated[tuple[int, ...] | None, BeforeValidator(version)] = _field(
         "protocol version, for brokers that cannot be asked", "2.3", None
     )
 
@@ -277,41 +214,6 @@ class WorkerSettings(Section):
     )
 
 
-class DoctorSettings(Section):
-    """What `cdc-archive doctor` looks at beside Kafka and the store. Nothing here is changed."""
-
-    postgres_dsn: SecretStr | None = _field(
-        "the database, for a user who may only read; needs the extra `postgres`",
-        "postgresql://doctor:...@db:5432/app",
-        None,
-    )
-    connect_url: Url | None = _field(
-        "Kafka Connect's REST interface", "http://connect:8083", None, pattern=r"^https?://.+"
-    )
-    connect_username: str | None = _field("to log in there (basic)", "doctor", None)
-    connect_password: SecretStr | None = _field("its password", "...", None)
-    connect_ca_file: ReadableFile | None = _field(
-        "the CA of its certificate, PEM", "/etc/connect/ca.pem", None
-    )
-    connectors: Listed = _field("their names; none: all of Debezium's", ["pg"], ())
-    connector_files: Annotated[tuple[ReadableFile, ...], BeforeValidator(_listed)] = _field(
-        "configurations of connectors, where Connect cannot be asked", ["/etc/connect/pg.json"], ()
-    )
-    timeout_seconds: float = _field("longest wait for one answer", 10, 10.0, gt=0)
-    sample_hours: float = _field("of the archive's end whose actors are counted", 24, 24.0, gt=0)
-    try_delete: bool = _field(
-        "whether a deletion of a key that never was may be tried, where IAM cannot be asked",
-        True,
-        True,
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if (self.connect_username is None) != (self.connect_password is None):
-            raise ValueError("connect_username and connect_password go together")
-        return self
-
-
 class Settings(BaseModel):
     """All sections. Those that a command does not need may be missing."""
 
@@ -324,6 +226,7 @@ class Settings(BaseModel):
     digest: DigestSettings = DigestSettings()
     worker: WorkerSettings = WorkerSettings()
     doctor: DoctorSettings = DoctorSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -343,4 +246,5 @@ SECTIONS: dict[str, type[Section]] = {
     "digest": DigestSettings,
     "worker": WorkerSettings,
     "doctor": DoctorSettings,
+    "reconcile": ReconcileSettings,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from cdc_archive.config.load import Loaded, toml, variable
@@ -50,6 +50,8 @@ def secrets(loaded: Loaded) -> list[str]:
 def _shown(value: object) -> object:
     if isinstance(value, SecretStr):
         return HIDDEN
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, tuple):
         return [_shown(one) for one in value]
     if isinstance(value, str):

@@ -42,7 +42,10 @@ class Planted:
 
 @pytest.fixture
 def planted_secrets() -> Planted:
-    made = {name: planted(name, plain=name.startswith("store.")) for name in SECRET_SETTINGS}
+    made = {
+        name: planted(name, plain=name.startswith(("store.", "reconcile.")))
+        for name in SECRET_SETTINGS
+    }
     return Planted(
         {name: value for name, (value, _) in made.items()},
         {name: words for name, (_, words) in made.items()},

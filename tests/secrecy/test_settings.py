@@ -54,6 +54,9 @@ def test_there_are_secrets_to_be_kept() -> None:
         "doctor.postgres_dsn",
         "kafka.sasl_password",
         "kafka.ssl_key_password",
+        "reconcile.http_token",
+        "reconcile.s3_secret_access_key",
+        "reconcile.s3_session_token",
         "store.secret_access_key",
         "store.session_token",
     ]
