@@ -227,6 +227,12 @@ class ArchiveIncomplete(Stop):
     default_action = "See them with `cdc-archive ls --by gap`; --allow-gaps if they are known."
 
 
+class Unreconciled(Stop):
+    """A published audit log is not what the archived changes prove."""
+
+    exit_code = 22
+
+
 class FormatUnknown(Stop):
     """The archive was written in a format version that this program does not know."""
 

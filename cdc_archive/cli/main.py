@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "worker": "Archive change streams from Kafka until told to stop.",
     "import": "Archive recorded topic dumps (JSON lines).",
     "replay": "Give back the audit events that the archived changes prove.",
+    "reconcile": "Compare a published audit log with what the changes prove; mend it.",
     "history": "Show all versions of one row, each with what proves it.",
     "checkpoint": "Keep all rows' versions, so that replays look back no further.",
     "mapping": "Check a mapping, explain what it makes of a change, print its schema.",

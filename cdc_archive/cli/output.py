@@ -29,8 +29,14 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """A table on stdout; numbers to the right."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str | None = None,
+    *,
+    stderr: bool = False,
+) -> None:
+    """A table on stdout; numbers to the right. On stderr if stdout has data of another kind."""
     rows = [list(row) for row in rows]
     shown = Table(
         title=title, title_justify="left", box=None if not sys.stdout.isatty() else _box()
@@ -40,7 +46,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
         shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(printable(_cell(value))) for value in row))
-    console().print(shown)
+    console(stderr=stderr).print(shown)
 
 
 def _box() -> Any:

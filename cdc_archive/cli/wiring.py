@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 from re import compile as pattern
 from typing import TYPE_CHECKING, Final
@@ -31,8 +32,10 @@ from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import ConfigInvalid
 from cdc_archive.integrity.verify import Verification
+from cdc_archive.sinks.sink import Sink
 from cdc_archive.source.cluster import ClusterAdmin
 from cdc_archive.source.options import KafkaOptions
+from cdc_archive.source.reading import TopicReader
 from cdc_archive.source.recorded import RecordedSource
 from cdc_archive.source.source import Source
 from cdc_archive.storage.object_store import ObjectStore
@@ -60,8 +63,12 @@ _TOPIC_PATIENCE_S: Final = 300.0
 
 def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
     """The store that `store.url` names, with patience; what it waits for is told on stderr."""
-    store = settings.store
-    assert store is not None
+    assert settings.store is not None
+    return store_of(settings.store, on_retry)
+
+
+def store_of(store: StoreSettings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
+    """The same of any settings of a store."""
     if not structlog.is_configured():  # in a command that is no service, and in its processes
         secrets = (_open(store.secret_access_key), _open(store.session_token))
         logs.configure("warning", "auto", [secret for secret in secrets if secret])
@@ -180,11 +187,35 @@ def kafka_source(kafka: KafkaSettings) -> Source:
         from cdc_archive.source.kafka import KafkaSource
 
         return KafkaSource(options)
-    try:
-        from cdc_archive.source.librdkafka import LibrdkafkaSource
-    except ImportError:
-        raise _no_librdkafka() from None
+    _require_librdkafka()
+    from cdc_archive.source.librdkafka import LibrdkafkaSource
+
     return LibrdkafkaSource(options)
+
+
+def _require_librdkafka() -> None:
+    if find_spec("confluent_kafka") is None:
+        raise lacking("kafka.client is librdkafka, but confluent-kafka", "librdkafka")
+
+
+def topic_reader(kafka: KafkaSettings) -> TopicReader:
+    """What reads a topic outside any group, by the client that `kafka.client` names."""
+    options = _kafka_options(kafka)
+    if kafka.client == "kafka-python":
+        from cdc_archive.source.kafka_reading import KafkaTopicReader
+
+        return KafkaTopicReader(options)
+    _require_librdkafka()
+    from cdc_archive.source.librdkafka_reading import LibrdkafkaTopicReader
+
+    return LibrdkafkaTopicReader(options)
+
+
+def topic_sink(kafka: KafkaSettings, topic: str, *, mark: bool) -> Sink:
+    """Writes events into a topic."""
+    from cdc_archive.sinks.kafka import KafkaSink
+
+    return KafkaSink(_kafka_options(kafka), topic, mark=mark)
 
 
 def cluster_admin(kafka: KafkaSettings) -> ClusterAdmin:
@@ -193,15 +224,10 @@ def cluster_admin(kafka: KafkaSettings) -> ClusterAdmin:
         from cdc_archive.source.kafka_admin import KafkaAdmin
 
         return KafkaAdmin(_kafka_options(kafka))
-    try:
-        from cdc_archive.source.librdkafka_admin import LibrdkafkaAdmin
-    except ImportError:
-        raise lacking("kafka.client is librdkafka, but confluent-kafka", "librdkafka") from None
+    _require_librdkafka()
+    from cdc_archive.source.librdkafka_admin import LibrdkafkaAdmin
+
     return LibrdkafkaAdmin(_kafka_options(kafka))
-
-
-def _no_librdkafka() -> ConfigInvalid:
-    return lacking("kafka.client is librdkafka, but confluent-kafka", "librdkafka")
 
 
 def lacking(what: str, extra: str) -> ConfigInvalid:
