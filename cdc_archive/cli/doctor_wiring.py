@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cdc_archive.cli import wiring
-from cdc_archive.config.doctor_settings import DoctorSettings, Settings, StoreSettings
+from cdc_archive.config.doctor_settings import DoctorSettings
+from cdc_archive.config.settings import Settings, StoreSettings
 from cdc_archive.source.connector import ConnectorFacts
 from cdc_archive.source.database import DatabaseFacts
 from cdc_archive.storage.bucket import BucketFacts, FolderFacts

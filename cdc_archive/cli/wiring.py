@@ -31,7 +31,6 @@ from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import ConfigInvalid
-from cdc_archive.integrity.verify import Verification
 from cdc_archive.sinks.sink import Sink
 from cdc_archive.source.cluster import ClusterAdmin
 from cdc_archive.source.options import KafkaOptions
@@ -136,11 +135,13 @@ def open_reader(settings: Settings) -> ArchiveReader:
     return ArchiveReader(store)
 
 
-def verification(settings: Settings) -> Verification:
-    """A look at the whole archive."""
-    store = open_store(settings)
+def open_copy(folder: Path) -> ObjectStore:
+    """A downloaded archive; no settings are needed."""
+    from cdc_archive.storage.local import LocalStore
+
+    store = LocalStore(folder)
     store.check()
-    return Verification(store, ArchiveReader(store))
+    return store
 
 
 def log_held(kafka: KafkaSettings, partition: TopicPartition) -> OffsetRange:

@@ -1,166 +1,203 @@
-"""Proves an archive against its chains: links and contents, object by object.
+"""Proves an archive against its chains and digests: links and contents, object by object.
 
-It goes on after each finding, so that one damaged object does not hide another.
-
-What it cannot see without a copy of the heads kept elsewhere: that the end of a chain was cut off.
+It goes on after each finding, so that one damaged object does not hide another, and names each
+object once. What is found is told by kind (`findings`); what could not be proven, and why, by
+`summary`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from cdc_archive.archive.format import layout
-from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered
-from cdc_archive.archive.reader import chain
-from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.writer.root import PROBE_KEY
-from cdc_archive.changelog.position import OffsetRange
+from cdc_archive.archive.format.checkpoint import MAX_BYTES
+from cdc_archive.archive.format.commit import digest
+from cdc_archive.archive.format.digest import moment
+from cdc_archive.archive.reader.checkpoints import Checkpoints
+from cdc_archive.archive.reader.window import Window, microseconds
+from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ArchiveDamaged, FormatUnknown, ObjectMissing
-from cdc_archive.integrity import content
-from cdc_archive.integrity.findings import (
-    ALTERED,
-    BROKEN,
-    GAP,
-    MISSING,
-    ORPHAN,
-    STRANGER,
-    UNREADABLE,
-    Finding,
-)
+from cdc_archive.integrity import anchor as anchors
+from cdc_archive.integrity import chains, digest_line
+from cdc_archive.integrity.anchor import Anchor, AnchoredDigest, AnchoredHead
+from cdc_archive.integrity.completeness import StreamResult
+from cdc_archive.integrity.content import Contents
+from cdc_archive.integrity.digest_line import DigestLine, Standing
+from cdc_archive.integrity.findings import ALTERED, BROKEN, MISSING, MOVED, Finding
+from cdc_archive.integrity.identity import Identity
+from cdc_archive.integrity.ledger import Ledger, told
+from cdc_archive.integrity.looks import Looks
+from cdc_archive.integrity.scene import Scene
+from cdc_archive.integrity.transactions import Transactions
+from cdc_archive.integrity.unnamed import Unnamed
 from cdc_archive.storage.object_store import ObjectStore
 
-_ROOT = frozenset({layout.ARCHIVE_KEY, PROBE_KEY})
-_DATA = (f"{layout.CHANGES}/", f"{layout.QUARANTINE}/", layout.CHECKPOINTS)
+
+class Asked(NamedTuple):
+    """What is asked of a look.
+
+    `window` is of event time, and of the time at which commits were made: the files of a commit
+    are opened if it was made in it, or holds a record of it. `trusted` are public keys
+    (SubjectPublicKeyInfo in DER). `now` is None for a copy: its newest commit tells the time.
+    """
+
+    window: Window = Window()
+    trusted: Sequence[bytes] = ()
+    anchor: Anchor | None = None
+    now: datetime | None = None
 
 
 class Verification:
-    """One look at a whole archive; the counts are of what was looked at.
+    """One look at an archive.
+
+    Attributes:
+        counts: of what was looked at.
+        archive: the archive's id, once it is known.
+        asked: what was asked.
+        standing: what the digests are found to be, once they were looked at.
+        streams: how whole the transactions of each connector are, at the end.
 
     Args:
         store: where the archive lies.
-        reader: the same, open.
+        asked: what to look at, and what is known of it from elsewhere.
     """
 
-    def __init__(self, store: ObjectStore, reader: ArchiveReader) -> None:
+    def __init__(self, store: ObjectStore, asked: Asked = Asked()) -> None:  # noqa: B008  # a value
         self._store = store
-        self._reader = reader
-        self._named: set[str] = set()
+        self.asked = asked
+        self.streams: list[StreamResult] = []
         self.counts: Counter[str] = Counter(chains=0, commits=0, files=0, records=0)
+        self.archive = ""
+        self.standing: Standing | None = None
+        self._heads: dict[str, AnchoredHead] = {}
+        self._description: str | None = None
 
     def run(self) -> Iterator[Finding]:
-        """All findings, chain by chain, then the objects that no commit names."""
-        listed = (stat.key for stat in self._store.list(layout.COMMITS))
-        for prefix, keys in groupby(listed, layout.chain_prefix_of):
-            if prefix is None:
-                yield from (Finding(STRANGER, key, "no commit has such a key") for key in keys)
-            else:
-                self.counts["chains"] += 1
-                yield from self._chain(list(keys))
-        for key in self._reader.checkpoints.manifests():
-            yield from self._checkpoint(key)
-        for stat in self._store.list(""):
-            yield from self._unnamed(stat.key)
+        """All findings: the archive's root, its digests, chain by chain, and the rest.
 
-    def _chain(self, keys: list[str]) -> Iterator[Finding]:
-        previous: chain.Link | None = None
-        waiting: dict[str, set[int]] = {}
-        expected = 0
-        for key in keys:
-            sequence = layout.sequence_of(key)
-            assert sequence is not None
-            if sequence > expected:
-                what = f"commits {expected} to {sequence - 1} are missing before this one"
-                yield Finding(MISSING, key, what)
-                previous = None
-            expected = sequence + 1
-            try:
-                link = chain.read_at(self._store, self._reader.info.id, key)
-                chain.join(previous, link, key)
-            except ObjectMissing:
-                yield Finding(MISSING, key, "listed, but not to be had")
+        Raises:
+            ArchiveMissing: nothing there is of an archive.
+            ArchiveDamaged: there is only an `archive.json`, and it cannot be read.
+            ConfigInvalid: the anchor is of another archive.
+            Stop: the disk for temporary files is full.
+        """
+        transactions = Transactions(self.asked.window)
+        with told(), closing(Ledger()) as ledger, closing(transactions):
+            yield from self._run(ledger, transactions)
+
+    def _run(self, ledger: Ledger, transactions: Transactions) -> Iterator[Finding]:
+        yield from ledger.take(self._store.list(""))
+        anchor = self.asked.anchor
+        identity = Identity(self._store, ledger, None if anchor is None else anchor.archive)
+        self.archive, self._description = identity.archive, identity.sha256
+        yield from identity.findings
+        described = None if anchor is None else anchor.description
+        if described not in (None, identity.sha256) and not identity.findings:
+            what = "its bytes are not those that the anchor knows"
+            yield Finding(ALTERED, layout.ARCHIVE_KEY, what)
+        looks = Looks(self._store, self.archive)
+        anchored = None if anchor is None else anchor.digest
+        line = DigestLine(looks, ledger, self.asked.trusted, anchored)
+        sound = True
+        for finding in line.judge():
+            sound = sound and not finding.is_damage
+            yield finding
+        self.standing = line.standing
+        if not identity.findings and described in (None, identity.sha256):
+            yield from self._created(identity)
+        scene = self._scene(looks, ledger, transactions)
+        for chain in sorted({*ledger.chains(), *scene.anchored}):
+            yield from chains.judge(scene, chain)
+        self._heads = scene.heads
+        if sound:
+            yield from self._overdue(scene.newest_commit)
+        now_us = microseconds(scene.newest_commit)
+        yield from transactions.judge(scene.topics, now_us, self.streams)
+        yield from self._checkpoints(ledger)
+        yield from Unnamed(self._store, ledger).judge()
+
+    def _created(self, identity: Identity) -> Iterator[Finding]:
+        """The first digest begins with the hour in which the archive was made."""
+        first = self.standing.sound[0] if self.standing and self.standing.sound else None
+        if first is None or first.sequence > 0 or identity.info is None:
+            return
+        made = moment(identity.info.created_at).astimezone(UTC)
+        if made.replace(minute=0, second=0, microsecond=0) != first.start:
+            what = f"says that the archive was made at {identity.info.created_at}, but {first.key}"
+            yield Finding(ALTERED, layout.ARCHIVE_KEY, f"{what} begins in another hour")
+
+    def _scene(self, looks: Looks, ledger: Ledger, transactions: Transactions) -> Scene:
+        asked, standing = self.asked, self.standing
+        assert standing is not None
+        self.counts["digests"] = len(standing.sound)
+        anchored = {} if asked.anchor is None else _by_chain(asked.anchor.chains)
+        contents = Contents(self._store, ledger, transactions.take)
+        newest, counts = standing.newest, self.counts
+        return Scene(looks, ledger, contents, asked.window, newest, anchored, counts)
+
+    def _overdue(self, newest_commit: datetime | None) -> Iterator[Finding]:
+        now = self.asked.now or newest_commit
+        newest = None if self.standing is None else self.standing.newest
+        if newest is not None and now is not None:
+            finding = digest_line.overdue(newest, now)
+            if finding is not None:
+                yield finding
+
+    def _checkpoints(self, ledger: Ledger) -> Iterator[Finding]:
+        """They prove nothing, but a later replay may begin with one."""
+        checkpoints = Checkpoints(self._store, self.archive)
+        for key in ledger.keys(layout.CHECKPOINTS):
+            if layout.checkpoint_time(key) is None:
                 continue
+            ledger.name_other(key)
+            try:
+                manifest = checkpoints.manifest(key)
             except (ArchiveDamaged, FormatUnknown) as error:
-                yield Finding(UNREADABLE if previous is None else BROKEN, key, error.what)
-                previous = None
+                yield self._no_checkpoint(key, error.what, ledger)
+                for part_key in ledger.keys(f"{key.partition('+')[0]}/"):
+                    ledger.name_other(part_key)  # its manifest would have named it
                 continue
-            self.counts["commits"] += 1
-            yield from self._commit(key, link.commit, waiting)
-            previous = link
+            for part in (part for one in manifest.connectors for part in one.parts):
+                if part.key != layout.checkpoint_part_key(manifest.at_us, part.sha256):
+                    yield Finding(BROKEN, key, "it names a part that cannot be one of it")
+                    continue
+                ledger.name_other(part.key)
+                try:
+                    for _ in checkpoints.rows(part):
+                        pass
+                except ArchiveDamaged as error:
+                    kind = ALTERED if self._store.stat(part.key) is not None else MISSING
+                    yield Finding(kind, part.key, error.what.removeprefix(f"{part.key}: "))
 
-    def _commit(self, key: str, commit: Commit, waiting: dict[str, set[int]]) -> Iterator[Finding]:
-        for gap in commit.gaps:
-            lost = OffsetRange(gap.start, gap.end)
-            what = f"{gap.kind}: {lost} {gap.reason} (accepted by {gap.accepted_by}) {gap.detail}"
-            yield Finding(GAP, key, f"{commit.topic_partition} {what}".rstrip())
-        found: list[int] = []
-        whole = True
-        for file in commit.files:
-            offsets = yield from self._file(file, commit)
-            whole = whole and offsets is not None
-            found += offsets or ()
-            if file.kind == layout.QUARANTINE:
-                waiting[file.key] = set(offsets or ())
-        if whole and len(found) != len(set(found)):
-            yield Finding(BROKEN, key, "an offset stands in two of its files")
-        for one in commit.recovered:
-            yield from self._recovered(key, commit, one, waiting)
+    def _no_checkpoint(self, key: str, what: str, ledger: Ledger) -> Finding:
+        """A copy of another one, or one that was altered."""
+        for other in ledger.keys(layout.CHECKPOINTS):
+            if other != key and layout.checkpoint_time(other) is not None:
+                with suppress(ArchiveDamaged, ObjectMissing):
+                    if digest(self._store.get(key, MAX_BYTES)) == digest(
+                        self._store.get(other, MAX_BYTES)
+                    ):
+                        return Finding(MOVED, key, f"holds the bytes of {other}")
+        return Finding(ALTERED, key, what.removeprefix(f"{key}: "))
 
-    def _recovered(
-        self, key: str, commit: Commit, one: Recovered, waiting: dict[str, set[int]]
-    ) -> Iterator[Finding]:
-        claimed = {offset for start, end in one.offsets for offset in range(start, end)}
-        left = waiting.get(one.origin)
-        if left is None or not claimed <= left:
-            yield Finding(BROKEN, key, f"recovers what does not wait in {one.origin}")
-        else:
-            left -= claimed
-        found: set[int] = set()
-        whole = True
-        for file in one.files:
-            offsets = yield from self._file(file, commit)
-            whole = whole and offsets is not None
-            found |= set(offsets or ())
-        if whole and found != claimed:
-            yield Finding(BROKEN, key, f"recovered other offsets than it says of {one.origin}")
+    def head(self, made_at: datetime) -> Anchor:
+        """What is known of the archive after a clean run, to be kept elsewhere."""
+        newest = None if self.standing is None else self.standing.newest
+        return Anchor(
+            anchors.FORMAT,
+            self.archive,
+            made_at.isoformat(timespec="seconds"),
+            self._description,
+            newest and AnchoredDigest(newest.sequence, newest.sha256, newest.end.isoformat()),
+            [self._heads[chain] for chain in sorted(self._heads)],
+        )
 
-    def _file(self, file: FileEntry, commit: Commit) -> Generator[Finding, None, list[int] | None]:
-        self._named.add(file.key)
-        self.counts["files"] += 1
-        try:
-            offsets = content.offsets(self._reader, file, commit)
-        except ArchiveDamaged as error:
-            there = self._store.stat(file.key) is not None
-            yield Finding(ALTERED if there else MISSING, file.key, error.what)
-            return None
-        except ValueError as error:
-            yield Finding(BROKEN, file.key, str(error))
-            return None
-        self.counts["records"] += len(offsets)
-        return offsets
 
-    def _checkpoint(self, key: str) -> Iterator[Finding]:
-        """It proves nothing, but a later replay may begin with it."""
-        self._named.add(key)
-        try:
-            manifest = self._reader.checkpoints.manifest(key)
-        except (ArchiveDamaged, FormatUnknown) as error:
-            yield Finding(UNREADABLE, key, error.what)
-            return
-        for part in (part for one in manifest.connectors for part in one.parts):
-            self._named.add(part.key)
-            try:
-                for _ in self._reader.checkpoints.rows(part):
-                    pass
-            except ArchiveDamaged as error:
-                there = self._store.stat(part.key) is not None
-                yield Finding(ALTERED if there else MISSING, part.key, error.what)
-
-    def _unnamed(self, key: str) -> Iterator[Finding]:
-        if key in self._named or key in _ROOT or key.startswith(layout.COMMITS):
-            return
-        if key.startswith(_DATA):
-            yield Finding(ORPHAN, key, "nothing names it: left by a crash, or added")
-        else:
-            yield Finding(STRANGER, key, "no archive has such an object")
+def _by_chain(heads: Iterable[AnchoredHead]) -> dict[str, AnchoredHead]:
+    return {
+        layout.partition_prefix(TopicPartition(head.topic, head.partition)): head for head in heads
+    }

@@ -107,14 +107,14 @@ class LocalStore:
             raise self._told(error, folder) from None
         for key, entry in sorted(
             ((folder + entry.name + ("/" if entry.is_dir() else ""), entry) for entry in entries),
-            key=lambda pair: pair[0].encode("utf-8", "surrogateescape"),
+            key=lambda pair: _order(pair[0]),
         ):
             if key == _TEMPORARY + "/" or not (key.startswith(prefix) or prefix.startswith(key)):
                 continue
             if entry.is_dir():
                 if not _all_before(key, after):
                     yield from self._walk(key, prefix, after)
-            elif key.startswith(prefix) and key.encode() > after.encode():
+            elif key.startswith(prefix) and _order(key) > _order(after) and entry.is_file():
                 with contextlib.suppress(FileNotFoundError):
                     found = entry.stat()
                     yield ObjectStat(key, found.st_size, found.st_mtime)
@@ -170,9 +170,14 @@ class LocalStore:
         return StoreUnreachable(what, "Check the disk or mount that holds the folder.")
 
 
+def _order(key: str) -> bytes:
+    """What keys are compared by; a name in the folder need not be UTF-8."""
+    return key.encode("utf-8", "surrogateescape")
+
+
 def _all_before(folder: str, after: str) -> bool:
     """Whether no key in `folder` (which ends in "/") comes after `after`."""
-    return not after.startswith(folder) and folder.encode() < after.encode()
+    return not after.startswith(folder) and _order(folder) < _order(after)
 
 
 def _sync_folder(folder: Path) -> None:

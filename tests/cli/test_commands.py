@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import shutil
 import subprocess
@@ -192,10 +193,48 @@ def test_an_archive_is_verified_by_exit_code(
     victim = next(archive.glob("changes/*/*/*/*.avro"))
     victim.write_bytes(b"x")
     assert main.run(["verify", "--json"]) == 15
-    kinds = {row["kind"]: row["key"] for row in lines(capsys.readouterr().out)}
+    *found, result = lines(capsys.readouterr().out)
+    kinds = {row["kind"]: row["key"] for row in found}
     assert kinds["altered"] == str(victim.relative_to(archive))
+    assert (result["kind"], result["result"]) == ("result", "damaged")
     shutil.rmtree(archive / "commits")
+    victim.unlink()
     assert main.run(["verify"]) == 17
+    assert "nothing to prove" in capsys.readouterr().err
+
+
+def test_changes_that_a_transaction_tells_of_and_that_are_not_there_end_with_20(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though every object is sound, and gaps are allowed: nobody accepted this one."""
+    gone = '{"topic":"jp.app.api_key","partition":0,"offset":2,'
+    with gzip.open(CAPTURE, "rt") as dump:
+        kept = [one for one in dump if not one.startswith(gone)]
+    (tmp_path / "short.jsonl").write_text("".join(kept))
+    (tmp_path / "archive").mkdir()
+    monkeypatch.setenv("CDC_ARCHIVE_STORE__URL", str(tmp_path / "archive"))
+    assert main.run(["import", str(tmp_path / "short.jsonl")]) == 0
+    capsys.readouterr()
+    assert main.run(["verify", "--allow-gaps"]) == 20
+    said = capsys.readouterr()
+    assert "app.api_key is short by 1 of" in said.out
+    assert "transactions of jp: gap, 64 complete, 1 gap" in said.err
+
+
+@pytest.mark.usefixtures("archive")
+def test_an_anchor_is_written_and_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not by a run that finds damage, and one that is none is refused."""
+    assert main.run(["verify", "--write-anchor", "head.json"]) == 0
+    assert len(json.loads(Path("head.json").read_text())["chains"]) == 21
+    assert main.run(["verify", "--anchor", "head.json"]) == 0
+    assert main.run(["verify", "--anchor", "nothing.json"]) == 3
+    (tmp_path / "archive/archive.probe").unlink()
+    assert main.run(["verify", "--write-anchor", "other.json"]) == 15
+    assert not Path("other.json").exists()
+    assert main.run(["verify", "--offline", "archive", "--write-anchor", "no/such/file"]) == 15
+    assert "missing     archive.probe" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("archive")

@@ -144,25 +144,11 @@ class ArchiveReader:
         self, file: FileEntry, sequence: int, incarnation: int = 0
     ) -> Iterator[ArchivedRecord]:
         """The change records of one file that commit `sequence` names, in offset order."""
-        opened = container.read(self._bytes(file), "change_record.avsc", file.key)
-        schema = opened.metadata.get(VALUE_SCHEMA)
-        for fields in opened.records:
-            yield ArchivedRecord(
-                ChangeRecord._make(_message_fields(fields).values()),
-                file.key,
-                sequence,
-                schema,
-                incarnation,
-            )
+        yield from changes_in(self._bytes(file), file.key, sequence, incarnation)
 
     def quarantined(self, file: FileEntry) -> Iterator[tuple[Message, str, str]]:
         """The messages of a quarantine file, each with reason and detail."""
-        opened = container.read(self._bytes(file), "quarantine_record.avsc", file.key)
-        for fields in opened.records:
-            reason, detail = fields.pop("reason"), fields.pop("detail")
-            message = Message(**_message_fields(fields))
-            headers = header_names.restored(message.headers, detail)
-            yield message._replace(headers=headers), reason, detail
+        yield from quarantined_in(self._bytes(file), file.key)
 
     def _bytes(self, file: FileEntry) -> bytes:
         try:
@@ -172,6 +158,35 @@ class ArchiveReader:
         if digest(data) != file.sha256:
             raise ArchiveDamaged(f"{file.key}: its bytes are not those that were committed")
         return data
+
+
+def changes_in(
+    data: bytes, key: str, sequence: int, incarnation: int = 0
+) -> Iterator[ArchivedRecord]:
+    """The change records in the bytes of a file, in offset order.
+
+    Args:
+        data: the whole file.
+        key: its key.
+        sequence: number of the commit that names it.
+        incarnation: of the log that its offsets belong to.
+    """
+    opened = container.read(data, "change_record.avsc", key)
+    schema = opened.metadata.get(VALUE_SCHEMA)
+    for fields in opened.records:
+        yield ArchivedRecord(
+            ChangeRecord._make(_message_fields(fields).values()), key, sequence, schema, incarnation
+        )
+
+
+def quarantined_in(data: bytes, key: str) -> Iterator[tuple[Message, str, str]]:
+    """The messages in the bytes of a quarantine file, each with reason and detail."""
+    opened = container.read(data, "quarantine_record.avsc", key)
+    for fields in opened.records:
+        reason, detail = fields.pop("reason"), fields.pop("detail")
+        message = Message(**_message_fields(fields))
+        headers = header_names.restored(message.headers, detail)
+        yield message._replace(headers=headers), reason, detail
 
 
 def _message_fields(fields: dict[str, Any]) -> dict[str, Any]:
