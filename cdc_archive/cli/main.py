@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "ls": "Show what the archive holds: tables, hours, files, offsets.",
     "cat": "Print archived records as JSON lines.",
     "verify": "Prove that the archive is whole and unaltered.",
+    "evidence": "Take evidence out of the archive, for others to check without us.",
     "digest": "Seal the archive's hours, list them, show one.",
     "key": "Make a key that signs digests, let it take over, show the archive's keys.",
     "quarantine": "List, show or try again what could not be decoded.",
