@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
@@ -48,13 +49,15 @@ class Expression:
         if not isinstance(text, str):
             raise ValueError("not a JMESPath expression: it must be a text")  # noqa: TRY004
         try:
-            tree = jmespath.compile(text).parsed
+            tree = _parsed(text)
             _check(tree)
             found = _Found()
             found.walk(tree, _ROOT)
             self._evaluate = evaluation(tree)
         except RecursionError:
             raise ValueError("not a JMESPath expression: nested too deep") from None
+        except PendingDeprecationWarning:
+            raise ValueError("what stands between backticks is JSON; a text is '...'") from None
         except (jmespath.exceptions.JMESPathError, TypeError, AttributeError) as error:
             raise ValueError(f"not a JMESPath expression: {error}") from None
         self.text = text
@@ -111,6 +114,13 @@ def _nodes(node: Any) -> Iterator[Any]:
     for child in node.get("children", []):
         if isinstance(child, dict):
             yield from _nodes(child)
+
+
+def _parsed(text: str) -> Any:
+    """The tree of an expression. A literal that is no JSON is refused: JEP-12 took it away."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PendingDeprecationWarning)
+        return jmespath.compile(text).parsed
 
 
 def _check(tree: Any) -> None:

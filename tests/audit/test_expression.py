@@ -29,6 +29,7 @@ from cdc_archive.audit.functions import Functions
         ("lenght(row)", "lenght() is unknown; did you mean length()?"),
         ("minus(row.a)", "minus() takes 2 arguments, not 1"),
         ("not_null()", "not_null() takes 1 arguments, not 0"),
+        ("row.a == `active`", "what stands between backticks is JSON; a text is '...'"),
         ("lookup(row.table, row.id)", "the name of a look-up in single quotes"),
         ("(" * 5000 + "a" + ")" * 5000, "nested too deep"),
     ],

@@ -17,7 +17,7 @@ import msgspec
 from cdc_archive.archive.format import commit as commits
 from cdc_archive.archive.format import layout, strict_json
 from cdc_archive.archive.format.commit import Commit, FileEntry, Gap, Offset, Sha256, Writer
-from cdc_archive.archive.format.signed import Signature
+from cdc_archive.archive.format.signed import Signature, ends_in
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ArchiveDamaged
 
@@ -174,6 +174,8 @@ def decode(data: bytes, key: str) -> Digest:
         if digest.encode() != data:  # then it has members that we do not know, or spaces
             strict_json.refuse_repeated_members(data)
         problem = _problem(digest)
+        if not ends_in(data, digest.signature):
+            problem = "it does not end in its signature"
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
         raise ArchiveDamaged(f"{key}: not a digest ({error})") from None
     if problem is not None:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from cdc_archive.archive.format import layout, strict_json
-from cdc_archive.archive.format.signed import Signature
+from cdc_archive.archive.format.signed import Signature, ends_in
 from cdc_archive.errors import ArchiveDamaged
 
 FORMAT: Final = 1
@@ -69,4 +69,6 @@ def decode(data: bytes, key: str) -> KeyRecord:
         raise ArchiveDamaged(f"{key}: holds the record of key {record.key} instead")
     if record.signature is None or record.signature.key != (record.previous or record.key):
         raise ArchiveDamaged(f"{key}: it is not signed by the key that it takes over from")
+    if not ends_in(data, record.signature):
+        raise ArchiveDamaged(f"{key}: it does not end in its signature")
     return record

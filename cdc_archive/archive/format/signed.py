@@ -40,6 +40,11 @@ def signed_text(purpose: bytes, data: bytes) -> bytes:
     return purpose + hashlib.sha256(unsigned).hexdigest().encode() + b"\n"
 
 
+def ends_in(data: bytes, signature: Signature | None) -> bool:
+    """Whether an object ends in its signature: what stands after it nobody signed."""
+    return signature is None or data.endswith(_MEMBER + msgspec.json.encode(signature) + b"}")
+
+
 def with_signature(data: bytes, signature: Signature) -> bytes:
     """An object that has none, with a signature as its last member."""
     return data[:-1] + _MEMBER + msgspec.json.encode(signature) + b"}"

@@ -66,6 +66,18 @@ def test_what_cannot_be_a_digest_is_refused(
         digest.decode(data.replace(old, new, 1), KEY)
 
 
+@pytest.mark.parametrize("kind", [KEY, "keys/"])
+@pytest.mark.parametrize("end", [b"\n", b" ", b',"more":1}'])
+def test_what_stands_after_a_signature_is_refused(keeper: Keeper, kind: str, end: bytes) -> None:
+    """Nobody signed it."""
+    (key_of_it, *_) = (one.key for one in keeper.store.list(kind))
+    data = keeper.store.get(key_of_it)
+    altered = data + end if end.isspace() else data[:-1] + end
+    decode = digest.decode if kind == KEY else key_record.decode
+    with pytest.raises(ArchiveDamaged, match="does not end in its signature"):
+        decode(altered, key_of_it)
+
+
 def test_a_commit_in_a_digest_is_the_one_that_its_sha256_says(keeper: Keeper) -> None:
     data = keeper.store.get(KEY).replace(b'"from":0', b'"from":1', 1)
     (altered, *_) = digest.decode(data, KEY).chains
