@@ -14,7 +14,10 @@ from cdc_archive.config.section import field as _field
 def _expression(text: str) -> str:
     from cdc_archive.audit.expression import Expression
 
-    Expression(text)
+    try:
+        Expression(text)
+    except ValueError:  # its text repeats the value, and that may be a misplaced secret
+        raise ValueError("not a JMESPath expression") from None
     return text
 
 

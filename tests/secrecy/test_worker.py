@@ -70,6 +70,7 @@ def test_a_worker_shows_none_in_all_that_it_leaves(
             variable("kafka.topics"): topic,
             variable("kafka.client"): library,
             variable("kafka.api_version"): "2.3",
+            variable("kafka.session_timeout_ms"): "6000",  # a join that failed is soon forgotten
             variable("archive.commit_age_seconds"): "0.2",
             variable("worker.http_port"): "0",
             variable("worker.log_level"): "debug",
