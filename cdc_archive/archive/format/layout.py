@@ -69,9 +69,14 @@ def data_key(
     )
 
 
+def topic_prefix(topic: str) -> str:
+    """Prefix of all commits of a topic."""
+    return f"{COMMITS}{encode_part(topic)}/"
+
+
 def partition_prefix(partition: TopicPartition) -> str:
     """Prefix of all commits of a topic partition."""
-    return f"{COMMITS}{encode_part(partition.topic)}/{partition.partition}/"
+    return f"{topic_prefix(partition.topic)}{partition.partition}/"
 
 
 def commit_key(partition: TopicPartition, sequence: int) -> str:

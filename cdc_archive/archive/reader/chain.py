@@ -25,6 +25,7 @@ from cdc_archive.archive.format.layout import (
     commit_key,
     partition_prefix,
     sequence_of,
+    topic_prefix,
 )
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ArchiveDamaged, ObjectMissing
@@ -207,20 +208,26 @@ def recovered(
         sequence = commit.last_retry
 
 
-def partitions(store: ObjectStore, archive: str) -> list[TopicPartition]:
-    """All topic partitions that have a chain, by topic and number; about one request each."""
+def partitions(store: ObjectStore, archive: str, topic: str | None = None) -> list[TopicPartition]:
+    """All topic partitions that have a chain, by topic and number; about one request each.
+
+    Args:
+        store: where the archive lies.
+        archive: its id.
+        topic: only those of this topic.
+    """
     found: list[TopicPartition] = []
-    after = ""
+    prefix, after = COMMITS if topic is None else topic_prefix(topic), ""
     while True:
-        stat = next(store.list(COMMITS, start_after=after), None)
+        stat = next(store.list(prefix, start_after=after), None)
         if stat is None:
             return sorted(found)
-        prefix = chain_prefix_of(stat.key)
-        if prefix is None:
+        chain = chain_prefix_of(stat.key)
+        if chain is None:
             after = stat.key
             continue
         found.append(_partition_of(store, archive, stat.key))
-        after = prefix + "~"
+        after = chain + "~"
 
 
 def _partition_of(store: ObjectStore, archive: str, key: str) -> TopicPartition:

@@ -52,9 +52,13 @@ class ArchiveReader:
         except ObjectMissing:
             raise ArchiveMissing(f"no archive here: {layout.ARCHIVE_KEY} is missing") from None
 
-    def partitions(self) -> list[TopicPartition]:
-        """All topic partitions of the archive."""
-        return chain.partitions(self._store, self.info.id)
+    def partitions(self, topic: str | None = None) -> list[TopicPartition]:
+        """All topic partitions of the archive, or those of one topic."""
+        return chain.partitions(self._store, self.info.id, topic)
+
+    def last_sequence(self, partition: TopicPartition) -> int | None:
+        """The number of the last commit of a chain; None: it has none."""
+        return chain.last_sequence(self._store, partition)
 
     def links(
         self, partition: TopicPartition, after: chain.Link | None = None
