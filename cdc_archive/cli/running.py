@@ -44,7 +44,7 @@ def run_worker(loaded: Loaded, source: Source, *, serve: bool) -> Observed:
     if on_terminal:
         observed.on_step = _progress_line(observed)
     try:
-        with _stopped_by_signals() as stop, _served(loaded, metrics, observed, serve=serve):
+        with stopped_by_signals() as stop, _served(loaded, metrics, observed, serve=serve):
             worker = wiring.worker(settings, source, store, observed)
             with _sealed(settings, store, metrics, serve=serve):
                 worker.run(stop)
@@ -57,7 +57,7 @@ def run_worker(loaded: Loaded, source: Source, *, serve: bool) -> Observed:
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
+def stopped_by_signals() -> Iterator[Callable[[], bool]]:
     """SIGTERM and SIGINT ask for a graceful stop; a second one gets the system's usual answer."""
     stop = threading.Event()
 

@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 _LOGIN = re.compile(r"(\w+://[^/]*|[^/]*)@")
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A list may also be written with commas, as environment variables must."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
@@ -44,7 +44,7 @@ def _readable(value: object) -> object:
     return value
 
 
-def _no_login(value: object) -> object:
+def no_login(value: object) -> object:
     """Such a password would be shown wherever the address is told."""
     for one in value if isinstance(value, list | tuple) else [value]:
         if isinstance(one, str) and _LOGIN.match(one):
@@ -59,13 +59,13 @@ def _sendable(value: SecretStr) -> SecretStr:
 
 
 Pattern = Annotated[str, BeforeValidator(_pattern)]
-Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed)]
+Listed = Annotated[tuple[str, ...], BeforeValidator(listed)]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(listed)]
 ReadableFile = Annotated[str, BeforeValidator(_readable)]
-ReadableFiles = Annotated[tuple[ReadableFile, ...], BeforeValidator(_listed)]
-Url = Annotated[str, BeforeValidator(_no_login)]
+ReadableFiles = Annotated[tuple[ReadableFile, ...], BeforeValidator(listed)]
+Url = Annotated[str, BeforeValidator(no_login)]
 Token = Annotated[SecretStr, AfterValidator(_sendable)]
-Servers = Annotated[Listed, BeforeValidator(_no_login)]
+Servers = Annotated[Listed, BeforeValidator(no_login)]
 
 
 def is_secret(annotation: Any) -> bool:

@@ -40,15 +40,18 @@ def effective(loaded: Loaded) -> list[Row]:
 def secrets(loaded: Loaded) -> list[str]:
     """The secret values themselves, so that logs can be kept clear of them."""
     return [
-        value.get_secret_value()
+        one.get_secret_value()
         for section in SECTIONS
         for value in dict(getattr(loaded.settings, section) or {}).values()
-        if isinstance(value, SecretStr)
+        for one in (value if isinstance(value, tuple) else (value,))
+        if isinstance(one, SecretStr)
     ]
 
 
 def _shown(value: object) -> object:
-    if isinstance(value, SecretStr):
+    if isinstance(value, SecretStr) or (
+        isinstance(value, tuple) and value and isinstance(value[0], SecretStr)
+    ):
         return HIDDEN
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -42,14 +42,16 @@ class TopicLog:
             if isinstance(one, Deleted):
                 yield Unreadable(f"{one.partition}@0..{one.before - 1}", GONE, lost=True)
             else:
-                yield self._event(one)
+                yield read_message(self._shape, one, self._header)
 
-    def _event(self, message: Message) -> Published | Unreadable:
-        where = f"{message.topic_partition}@{message.offset}"
-        if message.value is None:
-            return Unreadable(where, "a tombstone: no value")
-        told = next((value for name, value in message.headers if name == self._header), None)
-        return self._shape.read(message.value, where, told)
+
+def read_message(shape: Shape, message: Message, header: str | None) -> Published | Unreadable:
+    """The event of a message; `header` is the name of the one that tells its service."""
+    where = f"{message.topic_partition}@{message.offset}"
+    if message.value is None:
+        return Unreadable(where, "a tombstone: no value")
+    told = next((value for name, value in message.headers if name == header), None)
+    return shape.read(message.value, where, told)
 
 
 GONE: Final = "no longer in the log, whatever it was (retention)"

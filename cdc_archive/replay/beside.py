@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS lookup (
   name TEXT, key BLOB, connector BLOB, place BLOB, time_us INTEGER, row BLOB, ended INTEGER);
 """
 _TABLES: Final = ("testimony", "looked", "lookup", "names", "rows", "seen")
-_INDEXES: Final = """
+INDEXES: Final = """
 CREATE INDEX IF NOT EXISTS testimony_of ON testimony (connector, tx, source);
 CREATE INDEX IF NOT EXISTS lookup_of ON lookup (name, key, connector, place);
 """
@@ -55,7 +55,7 @@ def filling(database: sqlite3.Connection) -> Iterator[None]:
     database.execute("BEGIN")
     yield
     database.execute("COMMIT")
-    database.executescript(_INDEXES)
+    database.executescript(INDEXES)
     database.execute("PRAGMA user_version = 1")
 
 
@@ -125,6 +125,16 @@ class Beside:
             known = self._looked[name] = [connector for (connector,) in rows]
         return known
 
+    def has_connector(self, name: str, connector: str) -> bool:
+        """Whether it is known that a connector has tables of a look-up."""
+        return text_bytes(connector) in self._connectors(name)
+
+    def add_connector(self, name: str, connector: str) -> None:
+        """Know that a connector has tables of a look-up."""
+        row = (name, text_bytes(connector))
+        self._database.execute("INSERT INTO looked VALUES (?, ?)", row)
+        self._looked.pop(name, None)
+
     def add_testimony(self, source: int, change: Change, value: Any) -> None:
         """Keep what a transaction says of its actor."""
         transaction = change.position.transaction
@@ -140,6 +150,18 @@ class Beside:
             *Origin.of(change.archived),
         )
         self._database.execute("INSERT INTO testimony VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def prune(database: sqlite3.Connection, before_us: int) -> None:
+    """Forget what transactions before a time said, and versions that were replaced before it."""
+    database.execute("DELETE FROM testimony WHERE time_us < ?", (before_us,))
+    database.execute(
+        "DELETE FROM lookup WHERE time_us < ?1 AND EXISTS (SELECT 1 FROM lookup AS later"
+        " WHERE later.name = lookup.name AND later.key = lookup.key"
+        " AND later.connector = lookup.connector AND later.place > lookup.place"
+        " AND later.time_us < ?1)",
+        (before_us,),
+    )
 
 
 def _connector(change: Change) -> bytes:

@@ -72,19 +72,8 @@ class Gathering:
 
         for stream in tables_of(self._files.contents(), wanted):
             for archived in self._records(stream.stream, wanted):
-                for source, value in self._told(witnesses, archived):
-                    beside.add_testimony(source, _change(archived, stream.stream), value)
-
-    def _told(self, witnesses: Witnesses, archived: ArchivedRecord) -> Iterator[tuple[int, Any]]:
-        record = archived.record
-        sources, image = witnesses.messages, None
-        if record.op != OP_MESSAGE:
-            sources = witnesses.of_table(record.table)[0]
-            image = self._read(archived, record.after) if sources else None
-        for source in sources:
-            value = witnesses.told(source, record, image)
-            if value is not None:
-                yield source, value
+                for source, value in told(witnesses, self._read, archived):
+                    beside.add_testimony(source, change(archived, stream.stream), value)
 
     def lookups(self, until_us: int | None, base: Base | None = None) -> None:
         """Keep every version of the rows that are looked up.
@@ -133,8 +122,7 @@ class Gathering:
         )
 
     def _states(self, name: str, lookup: Lookup, connector: str) -> LookupStates:
-        row = (name, text_bytes(connector))
-        self._database.execute("INSERT INTO looked VALUES (?, ?)", row)
+        Beside(self._database).add_connector(name, connector)
         rows = DiskStates(self._database, f"{name}\0{connector}")
         return LookupStates(self._database, rows, name, lookup.by)
 
@@ -162,6 +150,24 @@ class Gathering:
         return self._files.records(self._reader, stream, lambda named: wanted(named.file))
 
 
-def _change(archived: ArchivedRecord, stream: int) -> Change:
+def told(
+    witnesses: Witnesses, read: ReadRow, archived: ArchivedRecord
+) -> Iterator[tuple[int, Any]]:
+    """What a record says of its transaction's actor, each with the number of the source."""
+    record = archived.record
+    sources, image = witnesses.messages, None
+    if record.op != OP_MESSAGE:
+        sources = witnesses.of_table(record.table)[0]
+        image = read(archived, record.after) if sources else None
+    for source in sources:
+        value = witnesses.told(source, record, image)
+        if value is not None:
+            yield source, value
+
+
+def change(archived: ArchivedRecord, stream: int) -> Change:
+    """A record that is no change of a row, as one: with its transaction, and no place in the order
+    of commits.
+    """
     place = Place(0, 0, 0, stream, archived.incarnation, archived.record.offset)
     return Change(archived, position(archived.record), place)

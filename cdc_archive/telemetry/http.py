@@ -25,13 +25,20 @@ class HealthServer:
         registry: what /metrics shows.
         healthy: asked for /healthz; 503 with reasons, or 200.
         ready: asked for /readyz.
+        section: of the settings that name the port, for messages.
 
     Raises:
         Stop: the port cannot be had.
     """
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, healthy: Verdict, ready: Verdict
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        healthy: Verdict,
+        ready: Verdict,
+        section: str = "worker",
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -59,7 +66,7 @@ class HealthServer:
         except OSError as error:
             raise Stop(
                 f"cannot listen on {host}:{port}: {error.strerror}",
-                "Set worker.http_port to a free port, to 0 for any, or to -1 for none.",
+                f"Set {section}.http_port to a free port, to 0 for any, or to -1 for none.",
             ) from None
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])

@@ -114,7 +114,7 @@ class RealStack:
         """Run `cdc-archive` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "cdc_archive", *arguments],
-            env=self._env(settings),
+            env=self.env(settings),
             capture_output=True,
             text=True,
             timeout=120,
@@ -126,12 +126,13 @@ class RealStack:
         with log.open("ab") as out:
             return subprocess.Popen(
                 [sys.executable, "-m", "cdc_archive", "worker"],
-                env=self._env({"CDC_ARCHIVE_WORKER__HTTP_PORT": "0"} | settings),
+                env=self.env({"CDC_ARCHIVE_WORKER__HTTP_PORT": "0"} | settings),
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
 
-    def _env(self, settings: dict[str, str]) -> dict[str, str]:
+    def env(self, settings: dict[str, str]) -> dict[str, str]:
+        """The environment of a command, with these settings."""
         return os.environ | self.environment | settings
 
 
