@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cdc_archive.telemetry.metrics import Metrics
+from cdc_archive.watch.metrics import WatchMetrics
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "infra" / "prometheus"
@@ -24,23 +25,6 @@ ALERTS = [
 RECORDED = {
     rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule
 }
-OF_WATCH = {
-    "cdc_archive_watch_expected_total": {"type", "service"},
-    "cdc_archive_watch_published_total": {"type", "service"},
-    "cdc_archive_watch_missing_total": {"type", "service"},
-    "cdc_archive_watch_unexpected_total": {"type", "service"},
-    "cdc_archive_watch_different_total": {"type", "service"},
-    "cdc_archive_watch_duplicate_total": {"type", "service"},
-    "cdc_archive_watch_unattributed_total": {"type", "service"},
-    "cdc_archive_watch_alerts": {"kind", "type", "service", "severity"},
-    "cdc_archive_watch_alerts_sent_total": {"receiver", "outcome"},
-    "cdc_archive_watch_heartbeat_timestamp_seconds": set[str](),
-    "cdc_archive_watch_canary_age_seconds": {"stage"},
-    "cdc_archive_watch_lag": {"topic", "partition"},
-    "cdc_archive_watch_baseline_ratio": {"type", "service"},
-    "cdc_archive_watch_publish_errors_rate": {"service"},
-    "cdc_archive_watch_state_age_seconds": set[str](),
-}
 OF_PROMETHEUS = {"namespace", "job", "instance", "pod"}
 """Labels that the scrape adds."""
 _SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
@@ -48,9 +32,8 @@ _SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], 
 
 def exposed() -> dict[str, set[str]]:
     """Labels by name of each series, as Prometheus stores them."""
-    series = dict(OF_WATCH)
-    metrics = Metrics()
-    for family in vars(metrics).values():
+    series: dict[str, set[str]] = {}
+    for family in (*vars(Metrics()).values(), *vars(WatchMetrics()).values()):
         for told in getattr(family, "describe", list)():
             for suffix in _SUFFIXES[told.type]:
                 labels = set(family._labelnames) | ({"le"} if suffix == "_bucket" else set())
