@@ -233,6 +233,15 @@ class Unreconciled(Stop):
     exit_code = 22
 
 
+class AlarmsFiring(Stop):
+    """`watch --once` found what it alarms about."""
+
+    exit_code = 23
+    default_action = (
+        "docs/watch.md tells what each means; `cdc-archive reconcile` names each event."
+    )
+
+
 class FormatUnknown(Stop):
     """The archive was written in a format version that this program does not know."""
 

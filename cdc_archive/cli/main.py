@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "key": "Make a key that signs digests, let it take over, show the archive's keys.",
     "quarantine": "List, show or try again what could not be decoded.",
     "gap": "Record a known loss in the archive.",
+    "watch": "Raise the alarm when the audit log stops telling what the database does.",
     "doctor": "Look at database, connector, Kafka, bucket and archive for what loses changes.",
     "config": "Check, show or explain the settings.",
     "demo": "Play an incident and its recovery on this machine, with nothing else.",

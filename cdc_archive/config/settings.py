@@ -25,6 +25,7 @@ from cdc_archive.config.section import (
     version,
 )
 from cdc_archive.config.section import field as _field
+from cdc_archive.config.watch_settings import WatchSettings
 
 __all__ = ["SECTIONS", "Section", "Settings", "is_secret"]
 
@@ -227,6 +228,7 @@ class Settings(BaseModel):
     worker: WorkerSettings = WorkerSettings()
     doctor: DoctorSettings = DoctorSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
+    watch: WatchSettings = WatchSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -247,4 +249,5 @@ SECTIONS: dict[str, type[Section]] = {
     "worker": WorkerSettings,
     "doctor": DoctorSettings,
     "reconcile": ReconcileSettings,
+    "watch": WatchSettings,
 }

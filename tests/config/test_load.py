@@ -144,7 +144,7 @@ SECRETS = [
 
 def test_there_are_secrets_to_be_kept() -> None:
     """The parametrisation below is not empty."""
-    assert len(SECRETS) == 10
+    assert len(SECRETS) == 13
 
 
 @pytest.mark.parametrize("setting", SECRETS)
