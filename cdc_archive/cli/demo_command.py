@@ -1,119 +1,146 @@
-"""`cdc-archive demo`: the incident and its recovery, on this machine, in seconds."""
+"""`cdc-archive demo`: an incident, its alarm, its recovery and its proof, on this machine."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
-from collections import Counter
+import signal
 from collections.abc import Iterator
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import click
 import structlog
+from rich.text import Text
 
-from cdc_archive import schema_files
-from cdc_archive.cli import demo_stage, output, wiring
-from cdc_archive.config.settings import Settings
-from cdc_archive.errors import CdcArchiveError
-from cdc_archive.replay import run
-from cdc_archive.replay.asked import Asked
-from cdc_archive.sinks.memory import MemorySink
-from cdc_archive.telemetry.metrics import Metrics
-from cdc_archive.worker.observed import Observed
+from cdc_archive.cli import demo_account, demo_stage, output
+from cdc_archive.cli.demo_account import BROKEN, Account
+from cdc_archive.cli.demo_shell import Shell
+from cdc_archive.config import load
+from cdc_archive.errors import Unreconciled
 
-DATA = Path(__file__).parent / "demo_data"
-LOST_BY = ("api_key", "service_account", "project", "rate_limit")
-"""Resources of the service that lacked its Kafka variable."""
-
-Event = dict[str, Any]
-
-
-class DemoFailed(CdcArchiveError):
-    """The demo did not end as it must."""
-
-    exit_code = 1
+_DATA: Final = Path(__file__).parent / "demo_data"
+_ALARMS: Final = 23
+"""How `watch --once` ends when alarms fire."""
+_LOG: Final = f"kafka:{demo_stage.AUDIT}"
+_KEY, _PUBLIC_KEY, _EVIDENCE = "digest.pem", "digest.public.pem", "evidence.zip"
+_SIGNED: Final = f'key_file = "{_KEY}"\n'
+"""To the end of the settings file, which is the section of digests."""
 
 
 @click.command()
-def command() -> None:
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A new or empty folder for the settings, the reports and the evidence, to stay.",
+)
+def command(keep: Path | None) -> None:
     """Play an incident and its recovery on this machine, with nothing else.
 
-    A recorded Debezium stream goes through a broker, the worker and an S3 server, all in this
-    process. One service's audit events were never published; replay gives them back.
+    A recorded Debezium stream, and what an application published meanwhile, stand in a broker in
+    this process, beside an S3 server. One service lacks its Kafka variable. The commands that find
+    and mend it are those that you would type.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    stream = demo_stage.recorded(DATA / "incident.stream.jsonl.gz")
-    truth = list(_lines(DATA / "incident.audit.jsonl.gz"))
-    lost = [event for event in truth if event["type"].split(".")[0] in LOST_BY]
-    _tell(1, f"An application did {len(truth)} things that belong in its audit log.")
-    _tell(2, f"One service lacked one Kafka variable: {len(lost)} events were never published.")
-    with demo_stage.stage(stream) as stage:
-        observed = _archive(stage.settings, stage.waiting)
-        _tell(
-            3,
-            f"Debezium's stream was archived meanwhile: {observed.committed_messages:,} messages "
-            f"in {observed.commit_count} commits.",
-        )
-        regenerated, status = _replay(stage.settings)
-    _tell(4, f"Replay regenerated {len(regenerated)} audit events from the archive alone:")
-    rows = _account(lost, regenerated, status)
+    account = demo_account.of(_DATA / "incident.audit.jsonl.gz")
+    stream = demo_stage.recorded(_DATA / "incident.stream.jsonl.gz")
+    published = [demo_stage.published(*one) for one in account.published]
+    stage = demo_stage.stage(stream, published, account.services)
+    with _ended_by_sigterm(), _folder(keep) as folder, stage as settings:
+        file = folder / load.DEFAULT_FILE
+        file.write_text(settings)
+        shell = Shell(folder)
+        _lose(shell, account, len(stream))
+        _find(shell, account, folder)
+        _give_back(shell, account, folder)
+        _mend(shell, account, folder)
+        _prove(shell, file)
+    _tell_where(keep)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does: no worker and no folder is left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with TemporaryDirectory(prefix="cdc-archive-demo-") as folder:
+            yield Path(folder)
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise click.UsageError(f"--keep {keep}: the folder is not empty")
+    yield keep
+
+
+def _lose(shell: Shell, account: Account, waiting: int) -> None:
+    _tell(1, f"An application did {len(account.events)} things that belong in its audit log.")
+    lost = f"{len(account.lost)} events were never published"
+    _tell(2, f"Its service `{BROKEN}` lacked one Kafka variable: {lost}.")
+    _tell(3, "Debezium's stream was archived meanwhile:")
+    shell.archive(waiting)
+
+
+def _find(shell: Shell, account: Account, folder: Path) -> None:
+    _tell(4, "The alarm: what was changed, and what was published of it?")
+    shell.run("watch --once", _ALARMS, head=16, tail=3)
+    _tell(5, "What is missing, and whose is it?")
+    shell.run(f"reconcile --published {_LOG} --report found.json", Unreconciled.exit_code)
+    demo_account.require_loss_found(_json(folder / "found.json"), account)
+
+
+def _give_back(shell: Shell, account: Account, folder: Path) -> None:
+    _tell(6, "The archive alone gives every event back:")
+    shell.run("replay --out regenerated.jsonl", head=1)
+    lines = (folder / "regenerated.jsonl").read_text().splitlines()
+    rows = demo_account.rows(account, [json.loads(line) for line in lines])
+    output.line("  Those that were lost, held against what the application knows of them:")
     output.table(("event type", "lost", "recovered", "exact", "with actor"), rows)
-    if any(row[1] != row[3] for row in rows):
-        raise DemoFailed("not every lost event came back exactly")
+
+
+def _mend(shell: Shell, account: Account, folder: Path) -> None:
+    _tell(7, "What is missing is published, and nothing else:")
+    backfill = f"--backfill {_LOG} --mark --provenance backfill.jsonl --by service"
+    shell.run(f"reconcile --published {_LOG} {backfill}", Unreconciled.exit_code)
+    _tell(8, "Now nothing is missing, nothing is doubled, and the alarm is over:")
+    shell.run(f"reconcile --published {_LOG} --by service --report mended.json")
+    demo_account.require_nothing_found(_json(folder / "mended.json"), account)
+    shell.run("watch --once")
+
+
+def _prove(shell: Shell, settings: Path) -> None:
+    _tell(9, "Proof for an auditor, who need not trust us:")
+    shell.run(f"key new {_KEY} > {_PUBLIC_KEY}")
+    with settings.open("a") as added:
+        added.write(_SIGNED)
+    output.line(f"  {settings.name}, [digest]: {_SIGNED.rstrip()}")
+    shell.run("digest seal --now")
+    shell.run(f"verify --public-key {_PUBLIC_KEY}")
+    with_them = f"--data --provenance backfill.jsonl --public-key {_PUBLIC_KEY}"
+    shell.run(f"evidence export {_EVIDENCE} {with_them}")
+
+
+def _tell_where(keep: Path | None) -> None:
+    if keep is None:
+        _tell(10, "The evidence lay in a temporary folder, now removed; --keep FOLDER keeps it.")
+    else:
+        _tell(10, f"The evidence lies in {keep / _EVIDENCE}, signed by {keep / _PUBLIC_KEY}.")
+        output.line("  verifier.html in it checks it in any browser; VERIFY.txt does it by hand.")
 
 
 def _tell(step: int, text: str) -> None:
-    output.console().print(f"[bold cyan]{step}[/] {text}")
+    output.styled(Text.assemble((str(step), "bold cyan"), f" {text}"))
 
 
-def _lines(path: Path) -> Iterator[Event]:
-    with gzip.open(path, "rt") as file:
-        yield from map(json.loads, file)
-
-
-def _archive(settings: Settings, waiting: int) -> Observed:
-    assert settings.kafka is not None
-    observed = Observed(Metrics(), settings.worker.health_stale_seconds)
-    store = wiring.open_store(settings)
-    worker = wiring.worker(settings, wiring.kafka_source(settings.kafka), store, observed)
-    worker.run(lambda: observed.taken_count >= waiting)
-    store.close()
-    return observed
-
-
-def _replay(settings: Settings) -> tuple[list[Event], dict[str, str]]:
-    rules, sink = schema_files.read("mappings/openai.toml").decode(), MemorySink()
-    order = run.Order(partial(wiring.open_reader, settings), rules, Asked())
-    with TemporaryDirectory() as folder:
-        run.replay(order, sink, Path(folder))
-    return sink.events, {one["id"]: one["actor"] for one in sink.evidence}
-
-
-def _account(
-    lost: list[Event], regenerated: list[Event], status: dict[str, str]
-) -> list[tuple[str, int, int, int, str]]:
-    """For each type: lost, regenerated, equal in payload and actor, and how many name an actor."""
-    rows = []
-    for kind in sorted({event["type"] for event in lost}):
-        gone = Counter(_content(event) for event in lost if event["type"] == kind)
-        back = [event for event in regenerated if event["type"] == kind]
-        exact = (gone & Counter(map(_content, back))).total()
-        named = sum(status[event["id"]] == "exact" for event in back)
-        told = f"{named} of {sum(e['actor'] is not None for e in lost if e['type'] == kind)}"
-        rows.append((kind, gone.total(), len(back), exact, told))
-    total = [sum(row[n] for row in rows) for n in (1, 2, 3)]  # type: ignore[misc]
-    named = sum(
-        status[e["id"]] == "exact" for e in regenerated if e["type"].split(".")[0] in LOST_BY
-    )
-    told = f"{named} of {sum(event['actor'] is not None for event in lost)}"
-    return [*rows, ("all", *total, told)]  # type: ignore[list-item]
-
-
-def _content(event: Event) -> str:
-    """What makes two events the same: type, payload, actor; not id and time, which were lost."""
-    return json.dumps([event["type"], event[event["type"]], event["actor"]], sort_keys=True)
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text())

@@ -219,12 +219,17 @@ def toml(examples: list[Any] | None) -> str:
 
 
 def from_process(path: Path | None, need: Iterable[str]) -> Loaded:
-    """`load` with this process's environment: the only place that reads it.
+    """`load` with this process's environment: this module alone reads it.
 
     The secrets are told to `masking` before anything is checked.
     """
     masking.remember(given_secrets(path, os.environ))
     return load(path, os.environ, need)
+
+
+def environment_without_settings() -> dict[str, str]:
+    """This process's environment for a command that has a settings file of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def given_secrets(path: Path | None, environ: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,10 @@
 """Records the stream that `cdc-archive demo` plays: `python -m infra.local.record_demo`.
 
 A small application works on the real PostgreSQL of the stack and writes down the audit event that
-it ought to publish for each thing it does. Debezium's messages are recorded beside that. The two
-files are independent accounts of the same work, so the demo can compare what replay gives back.
+it publishes for each thing it does: with an id and the time of its own, with the actor also where
+the row cannot tell it, and with the service that publishes it. Debezium's messages are recorded
+beside that. The two files are independent accounts of the same work, so the demo can compare what
+the changes prove.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import random
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from infra.local import __main__ as stack
@@ -25,16 +29,31 @@ from infra.local.processes import StateFolder
 
 OUT = Path(__file__).parents[2] / "cdc_archive" / "cli" / "demo_data"
 NAME = "shop"
+ACCOUNTS = ("organization", "invite", "user")
+"""What the service `accounts` publishes events about; all else is that of `platform`."""
 Event = dict[str, Any]
 
 
 class Application:
-    """Does seeded work, one statement an event, and keeps the audit log of it."""
+    """Does seeded work, one statement an event, and keeps the audit log of it.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        seed: of what it does.
+        execute: runs a statement in a transaction of its own.
+    """
+
+    def __init__(self, seed: int, execute: Callable[[str], object]) -> None:
         self.rng = random.Random(seed)
-        self.sql: list[str] = []
+        self.ids = random.Random(seed + 1)
+        self.project: str | None = None
+        self.statements = 0
         self.audit: list[Event] = []
+        self._execute = execute
+
+    def run(self, sql: str) -> None:
+        """A statement that is no event."""
+        self._execute(sql)
+        self.statements += 1
 
     def actor(self) -> tuple[str, Event]:
         """SQL of an actor, and the same as it stands in an audit event."""
@@ -46,10 +65,20 @@ class Application:
         key = {"id": f"key_{n}", "type": "service_account", "service_account": {"id": f"svc_{n}"}}
         return f"app.by_key({n})", {"type": "api_key", "api_key": key}
 
-    def did(self, sql: str, kind: str, payload: Event, actor: Event | None) -> None:
-        """One statement and its event."""
-        self.sql.append(sql)
-        self.audit.append({"type": kind, "actor": actor, kind: payload})
+    def did(self, sql: str, kind: str, payload: Event, actor: Event) -> None:
+        """One statement and then its event, which tells the project that is worked on."""
+        self.run(sql)
+        event = {
+            "id": f"audit_log-{self.ids.getrandbits(96):024x}",
+            "type": kind,
+            "effective_at": int(time.time()),
+            "actor": actor,
+            kind: payload,
+        }
+        if self.project is not None:
+            event["project"] = {"id": self.project, "name": self.project}
+        service = "accounts" if kind.split(".", maxsplit=1)[0] in ACCOUNTS else "platform"
+        self.audit.append({"service": service, "event": event})
 
     def insert(self, table: str, kind: str, payload: Event, **columns: str) -> None:
         """Create a row."""
@@ -66,7 +95,7 @@ class Application:
     def update(self, table: str, where: str, kind: str, payload: Event, change: str) -> None:
         """Change a row; the column updated_by is cleared first, so that it is always written."""
         by, actor = self.actor()
-        self.sql.append(f"UPDATE app.{table} SET updated_by = NULL WHERE {where};")
+        self.run(f"UPDATE app.{table} SET updated_by = NULL WHERE {where};")
         self.did(
             f"UPDATE app.{table} SET {change}, updated_by = {by} WHERE {where};",
             kind,
@@ -85,8 +114,9 @@ class Application:
         )
 
     def delete(self, table: str, where: str, kind: str, payload: Event) -> None:
-        """Remove a row: nothing says who did."""
-        self.did(f"DELETE FROM app.{table} WHERE {where};", kind, payload, None)
+        """Remove a row: nothing in the database says who did, only the event."""
+        _, actor = self.actor()
+        self.did(f"DELETE FROM app.{table} WHERE {where};", kind, payload, actor)
 
 
 def scopes(app: Application) -> list[str]:
@@ -103,11 +133,11 @@ def array(values: list[str]) -> str:
 
 def work(app: Application) -> None:
     """Three months in a minute: every kind of event, most rows changed several times."""
-    app.sql.append(
-        "INSERT INTO app.organization (id, name, title) VALUES ('org_1', 'acme', 'Acme');"
-    )
+    app.run("INSERT INTO app.organization (id, name, title) VALUES ('org_1', 'acme', 'Acme');")
     for n in range(1, 13):
-        _project(app, f"proj_{n}")
+        app.project = f"proj_{n}"
+        _project(app, app.project)
+    app.project = None
     for n in range(6):
         title = f"Acme {n}"
         requested = {"changes_requested": {"title": title}}
@@ -237,7 +267,7 @@ def _invite(app: Application, n: int) -> None:
     elif fate < 0.7:
         app.soft_delete("invite", f"id = {n}", "invite.deleted", {"id": str(n)})
     elif fate < 0.9:
-        app.sql.append(f"UPDATE app.invite SET status = 'expired' WHERE id = {n};")
+        app.run(f"UPDATE app.invite SET status = 'expired' WHERE id = {n};")
 
 
 def record(state: StateFolder, changes: int) -> list[str]:
@@ -287,22 +317,23 @@ def dumped(message: Any) -> tuple[int, str, int, str]:
 
 def main() -> None:
     """Record both files."""
-    app = Application(seed=2026)
-    work(app)
     with tempfile.TemporaryDirectory() as folder:
         state = StateFolder(Path(folder))
         try:
             stack.up(state, [*parts.PARTS])
             _connector(state)
-            parts.psql(state, "\n".join(app.sql))
-            lines = record(state, len(app.sql))
+            where = f"host=127.0.0.1 port={state.port('postgres')} user=postgres"
+            with psycopg.connect(f"{where} dbname={parts.DATABASE}", autocommit=True) as database:
+                app = Application(2026, database.execute)
+                work(app)
+            lines = record(state, app.statements)
         finally:
             stack.down(state, [*parts.PARTS])
             stack.purge(state)
     OUT.mkdir(exist_ok=True)
     for name, content in (
         ("incident.stream.jsonl.gz", lines),
-        ("incident.audit.jsonl.gz", [json.dumps(event) for event in app.audit]),
+        ("incident.audit.jsonl.gz", [json.dumps(line) for line in app.audit]),
     ):
         (OUT / name).write_bytes(gzip.compress("\n".join(content).encode(), 9, mtime=0))
         print(f"{name}: {len(content)} lines")
