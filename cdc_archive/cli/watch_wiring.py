@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -70,6 +71,17 @@ def both_sides(settings: Settings) -> KafkaSettings:
     named = [one.replace(".", r"\.") for one in published]  # the rest of a name is no pattern
     either = "|".join([f"({kafka.topic_pattern})", *named])
     return kafka.model_copy(update={**own, "topic_pattern": either})
+
+
+def wanted(kafka: KafkaSettings, published: Collection[str]) -> Callable[[str], bool]:
+    """Whether the settings name a topic."""
+    pattern = None if kafka.topic_pattern is None else re.compile(kafka.topic_pattern)
+
+    def wants(topic: str) -> bool:
+        named = topic in kafka.topics or topic in published
+        return named or (pattern is not None and pattern.fullmatch(topic) is not None)
+
+    return wants
 
 
 def open_database(settings: Settings) -> sqlite3.Connection:
@@ -227,6 +239,7 @@ def watch(
         found,
         topics,
         lambda: int(clock() * SECOND_US),
+        wanted(kafka, topics),
         has_changes=has_changes,
     )
     made = Parts(

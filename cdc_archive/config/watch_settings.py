@@ -73,7 +73,7 @@ class WatchSettings(Section):
     window_minutes: float = _field(
         "for which an altered, doubled or unexpected event counts", 60, 60.0, gt=0
     )
-    remember_hours: float = _field("to know published events, for their doubles", 6, 6.0, gt=0)
+    remember_hours: float = _field("to know published events, for their doubles", 2, 2.0, gt=0)
     missing_hours: float = _field(
         "to wait for a missing event before it is given up", 168, 168.0, gt=0
     )

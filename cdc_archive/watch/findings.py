@@ -13,6 +13,7 @@ SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS findings (
   number INTEGER PRIMARY KEY, kind TEXT, type TEXT, service TEXT, found_us INTEGER, place TEXT,
   told TEXT);
+CREATE INDEX IF NOT EXISTS findings_kind ON findings (kind, type, service);
 CREATE INDEX IF NOT EXISTS findings_place ON findings (place, kind);
 CREATE TABLE IF NOT EXISTS last_published (
   type TEXT, service TEXT, time_us INTEGER, PRIMARY KEY (type, service));

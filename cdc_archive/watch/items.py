@@ -7,12 +7,14 @@ one that has the id of an expected one stands under that one's.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from cdc_archive.decode.exact_json import exact_json
-from cdc_archive.decode.images import parsed
+from cdc_archive.decode.images import Row, parsed
+from cdc_archive.reconcile.comparing import content
 from cdc_archive.reconcile.expected import Expected
 from cdc_archive.reconcile.published import Published
 
@@ -28,6 +30,7 @@ CREATE TABLE IF NOT EXISTS expected (
 CREATE INDEX IF NOT EXISTS expected_of ON expected (type, resource, time_us);
 CREATE INDEX IF NOT EXISTS expected_id ON expected (id);
 CREATE INDEX IF NOT EXISTS expected_due ON expected (state, due_us);
+CREATE INDEX IF NOT EXISTS expected_kind ON expected (state, type, service, time_us);
 CREATE TABLE IF NOT EXISTS published (
   number INTEGER PRIMARY KEY, id BLOB, type TEXT, resource BLOB, service TEXT, time_us INTEGER,
   due_us INTEGER, seen_us INTEGER, state INTEGER, place TEXT, event BLOB);
@@ -53,6 +56,14 @@ class Waiting(NamedTuple):
     state: int
     due_us: int
     seen_us: int
+
+
+class Repeated(NamedTuple):
+    """Where an event stands that another one repeats, whose it is, and whether both have one id."""
+
+    place: str
+    service: str
+    same_id: bool
 
 
 class Items:
@@ -192,32 +203,36 @@ class Items:
             ],
         )
 
-    def paired_near(self, group: Group, one: Published, tolerance_us: int) -> Iterator[Published]:
-        """The published events of a group that have their counterpart, at about one's time or with
-        its id, earliest first.
+    def repeated(self, group: Group, one: Published, tolerance_us: int) -> Repeated | None:
+        """The first event of a group that has its counterpart and that another one repeats: it has
+        the same id, or says the same at about the same time.
         """
-        rows = self._database.execute(
-            "SELECT place, service, time_us, event FROM published WHERE type = ?1 AND resource = ?2"
-            " AND state = 2 AND (time_us BETWEEN ?3 AND ?4 OR id = ?5) ORDER BY number",
+        id_ = None if one.id is None else _bytes(one.id)
+        found = self._database.execute(
+            "SELECT place, service, id IS ?5 AND ?5 IS NOT NULL FROM published"
+            " WHERE type = ?1 AND resource = ?2 AND state = 2"
+            " AND (time_us BETWEEN ?3 AND ?4 AND event = ?6 OR id = ?5) ORDER BY number LIMIT 1",
             (
                 group.type,
                 _bytes(group.resource),
                 one.time_us - tolerance_us,
                 one.time_us + tolerance_us,
-                None if one.id is None else _bytes(one.id),
+                id_,
+                _said(one.event),
             ),
-        )
-        for place, service, time_us, event in rows:
-            yield Published(parsed(event), service or None, place, time_us)
+        ).fetchone()
+        return None if found is None else Repeated(found[0], found[1], bool(found[2]))
 
     def miss(self, number: int) -> None:
         """An expected event was not published in time."""
         self._database.execute("UPDATE expected SET state = 1 WHERE number = ?", (number,))
 
-    def met(self, expected: int, published: int) -> None:
-        """Two events belong together."""
+    def met(self, expected: int, published: int, event: Row) -> None:
+        """Two events belong together; of the published one only what tells its doubles is kept."""
         self._database.execute("DELETE FROM expected WHERE number = ?", (expected,))
-        self._database.execute("UPDATE published SET state = 2 WHERE number = ?", (published,))
+        self._database.execute(
+            "UPDATE published SET state = 2, event = ? WHERE number = ?", (_said(event), published)
+        )
 
     def unexpect(self, published: int) -> None:
         """No change tells of a published event."""
@@ -266,7 +281,7 @@ class Items:
             "SELECT type, service, count(*), min(time_us), max(time_us), (SELECT"
             " group_concat(place, ' ') FROM (SELECT place FROM expected AS e WHERE e.type ="
             " expected.type AND e.service = expected.service AND e.state = 1"
-            " ORDER BY e.number DESC LIMIT 5))"
+            " ORDER BY e.time_us DESC LIMIT 5))"
             " FROM expected WHERE state = 1 GROUP BY type, service ORDER BY type, service"
         ).fetchall()
 
@@ -293,6 +308,10 @@ class Items:
             " OFFSET ?))",
             (missing_before_us, kept),
         ).rowcount
+
+
+def _said(event: Row) -> bytes:
+    return hashlib.blake2b(content(event), digest_size=16).digest()
 
 
 def _bytes(text: str) -> bytes:

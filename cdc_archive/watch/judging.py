@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cdc_archive.reconcile.comparing import content
 from cdc_archive.reconcile.expected import Expected
 from cdc_archive.reconcile.matching import Pair, match
 from cdc_archive.reconcile.published import Published
 from cdc_archive.watch import findings
 from cdc_archive.watch.findings import Findings
-from cdc_archive.watch.items import OPEN, Group, Items, Waiting
+from cdc_archive.watch.items import OPEN, Group, Items, Repeated, Waiting
 
 
 class Read(NamedTuple):
@@ -83,9 +82,10 @@ class Judging:
         for published_one in matched.unexpected:
             self._unexpect(group, published_one, published[id(published_one)], read, now_us)
         for double, of in matched.duplicates:
-            theirs = published[id(double)]
-            if theirs.state == OPEN and self._is_double(double, theirs, of, read):
-                self._double(double, theirs, of, now_us)
+            theirs, same = published[id(double)], double.id is not None and double.id == of.id
+            first = Repeated(of.where, of.service or "", same)
+            if theirs.state == OPEN and self._is_double(theirs, first, read):
+                self._double(double, theirs, first, now_us)
 
     def _is_due(self, ours: Waiting, read: Read) -> bool:
         return ours.state == OPEN and ours.due_us <= read.published_us
@@ -98,14 +98,13 @@ class Judging:
         passed = passed_us > one.time_us + self._tolerance_us
         return passed or theirs.due_us + self._late_us <= read.changes_us
 
-    def _is_double(self, one: Published, theirs: Waiting, of: Published, read: Read) -> bool:
+    def _is_double(self, theirs: Waiting, of: Repeated, read: Read) -> bool:
         """Whether no second change like the first is on its way, of which this one would tell."""
-        same = one.id is not None and one.id == of.id
-        return same or (theirs.seen_us <= read.changes_us and theirs.due_us <= read.changes_us)
+        return of.same_id or max(theirs.seen_us, theirs.due_us) <= read.changes_us
 
     def _pair(self, pair: Pair, ours: Waiting, theirs: Waiting, now_us: int) -> None:
         one, told, found = pair.expected, pair.published, self._found
-        self._items.met(ours.number, theirs.number)
+        self._items.met(ours.number, theirs.number, told.event)
         found.published(one.type, one.service, one.time_us)
         if theirs.state != OPEN:
             found.take_back(findings.UNEXPECTED, told.where)
@@ -130,8 +129,8 @@ class Judging:
     ) -> None:
         if theirs.state != OPEN:
             return
-        doubled = self._repeated(group, one)
-        if doubled is not None and self._is_double(one, theirs, doubled, read):
+        doubled = self._items.repeated(group, one, self._tolerance_us)
+        if doubled is not None and self._is_double(theirs, doubled, read):
             self._double(one, theirs, doubled, now_us)
         elif not self._is_over(one, theirs, read):
             return
@@ -147,16 +146,8 @@ class Judging:
         unseen = read.passed_us(one.type) is None
         return early or unseen or self._items.is_doubtful(group, one.time_us, self._tolerance_us)
 
-    def _repeated(self, group: Group, one: Published) -> Published | None:
-        """The event that this one repeats, of those that have their counterpart already."""
-        said = content(one.event)
-        for other in self._items.paired_near(group, one, self._tolerance_us):
-            if (one.id is not None and one.id == other.id) or content(other.event) == said:
-                return other
-        return None
-
-    def _double(self, one: Published, theirs: Waiting, of: Published, now_us: int) -> None:
+    def _double(self, one: Published, theirs: Waiting, of: Repeated, now_us: int) -> None:
         self._items.drop_published([theirs.number])
-        service = one.service or of.service or ""
-        told = f"repeats {of.where}"
+        service = one.service or of.service
+        told = f"repeats {of.place}"
         self._found.find(findings.DUPLICATE, one.type, service, now_us, one.where, told)

@@ -28,6 +28,7 @@ class Reading:
         found: told of what was deleted before it was read.
         published: names of the topics of the published log; all others hold changes.
         now_us: the time, microseconds.
+        wants: whether a topic is subscribed to: one that was may be in the state still.
         has_changes: whether any topic holds changes.
     """
 
@@ -38,6 +39,7 @@ class Reading:
         found: Findings,
         published: Collection[str],
         now_us: Callable[[], int],
+        wants: Callable[[str], bool],
         *,
         has_changes: bool = True,
     ) -> None:
@@ -46,7 +48,9 @@ class Reading:
         self._found = found
         self._published = frozenset(published)
         self._now_us = now_us
+        self._wants = wants
         self._has_changes = has_changes
+        self._gone: set[str] = set()
         self._owned: set[TopicPartition] = set()
         self._counts: dict[str, int] = {}
 
@@ -69,6 +73,7 @@ class Reading:
             topic: one.partitions for topic, one in facts.items() if one.partitions is not None
         }
         self._owned |= set(partitions)
+        self._gone -= facts.keys()
         return {one: self._begin(one, facts[one.topic].id) for one in partitions}
 
     def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
@@ -131,21 +136,39 @@ class Reading:
                 self._source.seek(partition, start)
 
     def _facts(self, topic: str) -> TopicFacts:
+        return self._told(topic) or NO_FACTS
+
+    def _told(self, topic: str) -> TopicFacts | None:
         try:
             return self._source.topic_facts(topic)
         except CdcArchiveError as error:
             _log.warning("the broker tells nothing of a topic", topic=topic, error=str(error))
-            return NO_FACTS
+            return None
+
+    def refresh(self) -> None:
+        """Ask which of the topics that are not read are gone; a broker before 2.8 does not tell."""
+        for topic in {one.topic for one in self.unread()} if self._counts else ():
+            told = self._told(topic)
+            if told is not None and told.partitions is None:
+                _log.warning("a topic is gone", topic=topic)
+                self._gone.add(topic)
+                self._counts.pop(topic, None)
+
+    @property
+    def gone(self) -> list[str]:
+        """Topics that were read, and are there no more."""
+        return sorted(self._gone)
 
     def unread(self) -> list[TopicPartition]:
-        """The topic partitions that somebody else has, or nobody."""
+        """The topic partitions that somebody else has, or nobody; not those of topics gone."""
         named = {
             TopicPartition(topic, number)
             for topic, count in self._counts.items()
             for number in range(count)
         }
-        known = {one.partition for one in self._streams}
-        return sorted((named | known) - self._owned)
+        known = {one.partition for one in self._streams if self._wants(one.partition.topic)}
+        unread = (named | known) - self._owned
+        return sorted(one for one in unread if one.topic not in self._gone)
 
     @property
     def progress(self) -> int:

@@ -190,9 +190,12 @@ class Watch:
             told = tuple(map(str, unread[:5]))
             summary = (
                 f"{len(unread)} topic partitions are not read by this watch: another member of its "
-                "group has them, or their topic is gone"
+                "group has them"
             )
             yield Condition("assignment", "", "", CRITICAL, summary, len(unread), told)
+        if gone := self._parts.reading.gone:
+            summary = f"{len(gone)} topics that were read are gone"
+            yield Condition("topic_gone", "", "", CRITICAL, summary, len(gone), tuple(gone[:5]))
         for side in self._sides:
             late_s = (now_us - self._read_us[side]) // SECOND_US
             if late_s > behind_s and not unread:
@@ -216,6 +219,7 @@ class Watch:
         parts.changes.prune()
         parts.found.prune(now_us - round(times.window * SECOND_US))
         parts.reading.hint()
+        parts.reading.refresh()
         forgotten = parts.items.prune(
             now_us - round(times.remember_hours * HOUR_US),
             now_us - round(times.missing_hours * HOUR_US),

@@ -56,7 +56,10 @@ class World:
         (folder / "rules.toml").write_text(RULES)
         self.settings = Settings.model_validate(
             {
-                "kafka": {"bootstrap_servers": ["none:1"], "topics": ["pg.app.user"]},
+                "kafka": {
+                    "bootstrap_servers": ["none:1"],
+                    "topics": ["pg.app.user", "pg.app.note", "pg.app.team"],
+                },
                 "watch": {
                     "published_topics": [AUDIT],
                     "mapping": str(folder / "rules.toml"),

@@ -10,6 +10,7 @@ from support.watched import World
 
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import Stop
+from cdc_archive.source.source import TopicFacts
 
 
 def user(number: int, name: str = "Ann") -> dict[str, Any]:
@@ -302,3 +303,30 @@ def test_the_event_of_a_whole_transaction_is_told_when_nothing_more_comes(tmp_pa
         (held,) = watching.run(100)
     assert (held.kind, held.type, held[5]) == ("missing", "user.added", 1)
     assert world.counts["expected", "user.added", "pg.app"] == 1
+
+
+def test_a_topic_that_is_gone_is_an_alarm_and_holds_up_nothing(world: World) -> None:
+    note = TopicPartition("pg.app.note", 0)
+    for topic in ("audit", "pg.app.user", "pg.app.note"):
+        world.source.topics[topic] = TopicFacts(topic, 1)
+    with world.watching() as watching:
+        world.commit(("c", "user", None, user(1)))
+        watching.run(1)
+        world.source.revoke(note)
+        del world.source.topics["pg.app.note"]
+        watching.run(400)
+        world.commit(("c", "user", None, user(2)), published=False)
+        held = watching.kinds()
+    assert held == {("topic_gone", "", ""): 1, ("missing", "user.added", "pg.app"): 1}
+
+
+def test_a_topic_that_the_settings_no_longer_name_is_not_waited_for(world: World) -> None:
+    world.source.log[TopicPartition("pg.app.old", 0)] = []
+    with world.watching() as watching:
+        watching.run(1)
+    del world.source.log[TopicPartition("pg.app.old", 0)]
+    world.source.positions.clear()
+    with world.watching() as watching:
+        watching.run(400)
+        world.commit(("c", "user", None, user(1)), published=False)
+        assert watching.kinds() == {("missing", "user.added", "pg.app"): 1}
