@@ -1,13 +1,18 @@
-"""glibc's allocator, told to give memory back.
+"""The memory of a worker: glibc's allocator told to give back, Python's collector to look rarely.
 
 By default each thread takes its memory from an arena of its own, and the size from which memory is
 mapped (and so given back on release) grows to 32 MiB with the first large release. A worker whose
 messages, blocks and files are large and pass from thread to thread then holds twice what it uses.
+
+By default the collector looks for cycles whenever 700 more containers were made than freed: many
+times in each helping of messages, which are containers, never cycles, and soon gone. That took a
+third of a worker's CPU (docs/performance.md).
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from typing import Final
@@ -21,6 +26,9 @@ _TUNED: Final = {
     _M_TRIM_THRESHOLD: ("MALLOC_TRIM_THRESHOLD_", 1024 * 1024),
 }
 
+_MADE_BEFORE_A_LOOK: Final = 50_000
+"""More containers than a helping of messages makes; what stays longer is found by its thousands."""
+
 
 def give_back() -> None:
     """Tune the allocator of this process, where it is glibc's; what the environment sets stays."""
@@ -32,3 +40,10 @@ def give_back() -> None:
     for option, (variable, value) in _TUNED.items():
         if variable not in os.environ:
             mallopt(option, value)
+
+
+def look_rarely() -> None:
+    """Look for cycles after 50,000 new containers, and never again at what the program loaded."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_MADE_BEFORE_A_LOOK, *gc.get_threshold()[1:])

@@ -46,6 +46,7 @@ def run_worker(loaded: Loaded, source: Source, *, serve: bool) -> Observed:
     try:
         with stopped_by_signals() as stop, _served(loaded, metrics, observed, serve=serve):
             worker = wiring.worker(settings, source, store, observed)
+            heap.look_rarely()
             with _sealed(settings, store, metrics, serve=serve):
                 worker.run(stop)
     finally:
