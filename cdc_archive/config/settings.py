@@ -69,7 +69,7 @@ class KafkaSettings(Section):
         "of one fetch, and of what librdkafka holds ahead of us", 8 * MIB, 8 * MIB, ge=1024
     )
     max_partition_fetch_bytes: int = _field("of one partition in it", MIB, MIB, ge=1024)
-    max_poll_records: int = _field("messages handed over at once", 2_000, 2_000, ge=1)
+    max_poll_records: int = _field("messages handed over at once", 500, 500, ge=1)
     max_poll_bytes: int = _field("bytes handed over at once, about", 4 * MIB, 4 * MIB, ge=1024)
     connect_timeout_seconds: float = _field("patience at the start", 15, 15.0, gt=0)
     api_version: Annotated[tuple[int, ...] | None, BeforeValidator(version)] = _field(

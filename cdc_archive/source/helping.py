@@ -36,15 +36,19 @@ class Helping:
         """Take note of what came; its bytes in memory, 0 if nothing came."""
         if not messages:
             return 0
-        sizes = [_size(message) for message in messages]
+        sizes = _sizes(messages)
         self._largest = max(self._largest * _FADING, *sizes)
         fitting = int(self._most_bytes / self._largest)
         self.messages = max(1, min(self.messages * _GROWTH, self._most_messages, fitting))
         return sum(sizes)
 
 
-def _size(message: Message) -> int:
-    size = MESSAGE_BYTES + len(message.key or b"") + len(message.value or b"")
-    if message.headers:
-        size += sum([len(name) + len(value or b"") for name, value in message.headers])
-    return size
+def _sizes(messages: Sequence[Message]) -> list[int]:
+    """Of each; headers that are the very ones of the message before are measured once."""
+    sizes, known, fixed = [], None, MESSAGE_BYTES
+    for _, _, _, _, _, key, value, headers in messages:
+        if headers is not known:
+            fixed = MESSAGE_BYTES + sum([len(name) + len(data or b"") for name, data in headers])
+            known = headers
+        sizes.append(fixed + len(key or b"") + len(value or b""))
+    return sizes

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from kafka import KafkaConsumer, OffsetAndMetadata
@@ -16,6 +16,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
 from cdc_archive.source import kafka_headers
 from cdc_archive.source.helping import Helping
@@ -23,7 +24,7 @@ from cdc_archive.source.kafka_parked import remind
 from cdc_archive.source.kafka_rebalance import ANSWER_MS, Bridge
 from cdc_archive.source.kafka_settings import consumer_settings
 from cdc_archive.source.kafka_topics import TopicAsker
-from cdc_archive.source.message import NO_TIMESTAMP, Message
+from cdc_archive.source.message import NO_TIMESTAMP, Message, message_of
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
@@ -128,7 +129,7 @@ class KafkaSource:
                 _log.warning("poll failed, trying again: %r", error)
                 return ()
             raise self._told(error) from None
-        messages = [_message(record) for records in found.values() for record in records]
+        messages = [one for records in found.values() for one in _messages(records)]
         self._helping.had(messages)
         return messages
 
@@ -248,19 +249,26 @@ class KafkaSource:
         return SourceUnreachable(f"Kafka at {servers} does not answer: {_short(error)}")
 
 
-def _message(record: Any) -> Message:
-    kind = NO_TIMESTAMP if record.timestamp_type is None else record.timestamp_type
-    timestamp = -1 if record.timestamp is None else record.timestamp
-    return Message(
-        record.topic,
-        record.partition,
-        record.offset,
-        timestamp,
-        kind,
-        record.key,
-        record.value,
-        kafka_headers.plain(record.headers or ()),
-    )
+def _messages(records: Iterable[Any]) -> Iterator[Message]:
+    """Headers that are one object (see kafka_headers.py) stay one object."""
+    theirs: Any = None
+    headers: Headers = ()
+    for record in records:
+        if record.headers is not theirs:
+            theirs, headers = record.headers, kafka_headers.plain(record.headers or ())
+        kind, timestamp = record.timestamp_type, record.timestamp
+        yield message_of(
+            (
+                record.topic,
+                record.partition,
+                record.offset,
+                -1 if timestamp is None else timestamp,
+                NO_TIMESTAMP if kind is None else kind,
+                record.key,
+                record.value,
+                headers,
+            )
+        )
 
 
 def _short(error: BaseException) -> str:

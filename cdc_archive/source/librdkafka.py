@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from operator import methodcaller
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -21,7 +21,7 @@ from cdc_archive.source.helping import Helping
 from cdc_archive.source.librdkafka_brokers import KnownBrokers
 from cdc_archive.source.librdkafka_settings import consumer_settings
 from cdc_archive.source.librdkafka_topics import TopicAsker
-from cdc_archive.source.message import NO_TIMESTAMP, Message
+from cdc_archive.source.message import NO_TIMESTAMP, Message, ends, message_of
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
@@ -171,24 +171,48 @@ class LibrdkafkaSource:
         except KafkaException as error:
             raise self._told(error.args[0]) from None
         self._refuse_if_denied()
-        messages = []
+        messages = self._messages(found)
+        self._positions |= ends(messages)
+        self._gathered += messages
+        return self._helping.had(messages)
+
+    def _messages(self, found: Iterable[Any]) -> list[Message]:
+        """Those that are no errors. Equal headers that follow one another are one object."""
+        messages, known = [], _Known([], ())
         for record in found:
             problem = record.error()
             if problem is not None:
                 self._tell(problem, record)
                 continue
-            message = _message(record, self._headers(record))
-            self._positions[message.topic_partition] = message.offset + 1
-            messages.append(message)
-        self._gathered += messages
-        return self._helping.had(messages)
+            try:
+                theirs = _headers_of(record) or []
+            except (UnicodeDecodeError, SystemError):  # the latter if it is not the last header
+                known = _Known([], ())
+                headers = self._raw_headers_of(record)
+            else:
+                if theirs != known.theirs:
+                    known = _Known(theirs, tuple(theirs))
+                headers = known.ours
+            kind, timestamp = record.timestamp()
+            messages.append(
+                message_of(
+                    (
+                        record.topic(),
+                        record.partition(),
+                        record.offset(),
+                        timestamp,
+                        kind - 1 if kind else NO_TIMESTAMP,
+                        record.key(),
+                        record.value(),
+                        headers,
+                    )
+                )
+            )
+        return messages
 
-    def _headers(self, record: Any) -> Headers:
-        try:
-            return tuple(_headers_of(record) or ())
-        except (UnicodeDecodeError, SystemError):  # the latter if it is not the last header
-            partition = TopicPartition(record.topic(), record.partition())
-            return self._raw_headers.of(partition, record.offset())
+    def _raw_headers_of(self, record: Any) -> Headers:
+        partition = TopicPartition(record.topic(), record.partition())
+        return self._raw_headers.of(partition, record.offset())
 
     def _refuse_if_denied(self) -> None:
         """A broker that restarts breaks TLS off too: that alone is no refusal."""
@@ -300,15 +324,8 @@ class _Deaf:
         pass
 
 
-def _message(record: Any, headers: Headers) -> Message:
-    kind, timestamp = record.timestamp()
-    return Message(
-        record.topic(),
-        record.partition(),
-        record.offset(),
-        timestamp,
-        kind - 1 if kind else NO_TIMESTAMP,
-        record.key(),
-        record.value(),
-        headers,
-    )
+class _Known(NamedTuple):
+    """Headers as confluent-kafka gives them, and as we keep them."""
+
+    theirs: list[tuple[str, bytes | None]]
+    ours: Headers

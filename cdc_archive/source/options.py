@@ -35,7 +35,7 @@ class KafkaOptions:
     metadata_max_age_ms: int = 60_000
     fetch_max_bytes: int = 8_388_608
     max_partition_fetch_bytes: int = 1_048_576
-    max_poll_records: int = 2_000
+    max_poll_records: int = 500
     max_poll_bytes: int = 4_194_304
     connect_timeout_s: float = 15.0
     api_version: tuple[int, ...] | None = None
