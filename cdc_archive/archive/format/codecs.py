@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -27,8 +28,18 @@ _STEP: Final = 4 << 20
 Transform = Callable[[bytes], bytes]
 
 
+class _Compressors(threading.local):
+    """One for each thread: to make one costs as much as to compress ten kilobytes."""
+
+    def __init__(self) -> None:
+        self.zstd = zstd.ZstdCompressor(_ZSTD_LEVEL)
+
+
+_mine: Final = _Compressors()
+
+
 def _zstd(data: bytes) -> bytes:
-    return zstd.compress(data, _ZSTD_LEVEL)
+    return _mine.zstd.compress(data, zstd.ZstdCompressor.FLUSH_FRAME)
 
 
 def _deflate(data: bytes) -> bytes:
