@@ -25,7 +25,7 @@ from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.writer import root
 from cdc_archive.archive.writer.batch import Batch, Follows
 from cdc_archive.archive.writer.committer import Committer, RunAll, one_by_one
-from cdc_archive.archive.writer.open_file import FileFormat
+from cdc_archive.archive.writer.open_file import Beside, FileFormat
 from cdc_archive.archive.writer.recovery import Outcome, Recovery
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 
 _TOPIC_PATIENCE_S: Final = 300.0
 """How long a worker with something to commit waits for a broker to answer."""
+
+_COMPRESSING_THREADS: Final = 2
 
 
 def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
@@ -272,8 +274,9 @@ def worker(settings: Settings, source: Source, store: ObjectStore, observed: Obs
     """A worker, ready to run."""
     threads = settings.worker.upload_threads
     commits, uploads = Background(threads, "commit"), Background(threads, "upload")
+    blocks = Background(_COMPRESSING_THREADS, "compress")
     writes, archive = committer(store, uploads.run_all)
-    open_batch = _batches(settings)
+    open_batch = _batches(settings, blocks.submit)
 
     def read_head(partition: TopicPartition) -> chain.Head | None:
         return chain.head(store, archive, partition)
@@ -351,12 +354,12 @@ def _form(settings: Settings) -> FileFormat:
     return FileFormat(settings.archive.codec, settings.archive.block_bytes)
 
 
-def _batches(settings: Settings) -> OpenBatch:
+def _batches(settings: Settings, beside: Beside) -> OpenBatch:
     decode, form = Decoder(settings.decode.flattened_topics).decode, _form(settings)
     skipped = [pattern(text) for text in settings.decode.skip_topics]
 
     def open_batch(partition: TopicPartition, start: int, follows: Follows) -> Batch:
         skip = any(one.fullmatch(partition.topic) for one in skipped)
-        return Batch(partition, start, decode, form, skip=skip, follows=follows)
+        return Batch(partition, start, decode, form, skip=skip, follows=follows, beside=beside)
 
     return open_batch

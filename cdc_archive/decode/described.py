@@ -26,7 +26,7 @@ class EventTime(NamedTuple):
     found_in: str
 
 
-class SourceBlock(msgspec.Struct, frozen=True):
+class SourceBlock(msgspec.Struct, frozen=True, gc=False):
     """The members of `source` that place a record; all optional, others ignored."""
 
     ts_ms: int | None = None
@@ -38,7 +38,8 @@ class SourceBlock(msgspec.Struct, frozen=True):
 
 
 NO_SOURCE: Final = SourceBlock()
-_decode_source: Final = msgspec.json.Decoder(SourceBlock).decode
+quick_source: Final = msgspec.json.Decoder(SourceBlock).decode
+"""Raises `msgspec.DecodeError`, `ValueError` or `RecursionError` for what is not quite as usual."""
 _FIELDS: Final = SourceBlock.__struct_fields__
 
 
@@ -47,7 +48,7 @@ def source_block(source: JsonText | None) -> SourceBlock:
     if source is None or source == b"null":
         return NO_SOURCE
     try:
-        return _decode_source(source)
+        return quick_source(source)
     except (msgspec.DecodeError, ValueError, RecursionError):
         loose = scalar(source)
     if not isinstance(loose, dict):

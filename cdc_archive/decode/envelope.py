@@ -44,7 +44,9 @@ class Parts(NamedTuple):
     envelope: JsonText
 
 
-class _Envelope(msgspec.Struct):
+class Envelope(msgspec.Struct, gc=False):
+    """The members that every envelope of a change has; others are skipped."""
+
     before: msgspec.Raw
     after: msgspec.Raw
     source: msgspec.Raw
@@ -59,9 +61,12 @@ class _Wrapper(msgspec.Struct):
 
 _quick_wrapper: Final = msgspec.json.Decoder(_Wrapper)
 _WRAPPED: Final = b'{"schema":%b,"payload":%b}'
-_quick: Final = msgspec.json.Decoder(_Envelope)
-_HEAD: Final = b'{"before":%b,"after":%b,"source":%b,"transaction":%b,'
-_HEAD_TEXT: Final = _HEAD % (b"\x01", b"\x02", b"\x03", b"\x04")
+quick_envelope: Final = msgspec.json.Decoder(Envelope).decode
+"""Raises `msgspec.DecodeError`, `ValueError` or `RecursionError` for all that is no envelope."""
+HEAD: Final = b'{"before":%b,"after":%b,"source":%b,"transaction":%b,'
+"""How an envelope as Debezium 3 writes it begins."""
+HEAD_TEXT: Final = HEAD % (b"\x01", b"\x02", b"\x03", b"\x04")
+"""The envelope text of that beginning."""
 
 
 def quick_parts(payload: bytes) -> tuple[str, Parts] | None:
@@ -70,15 +75,15 @@ def quick_parts(payload: bytes) -> tuple[str, Parts] | None:
     `payload` must be valid UTF-8.
     """
     try:
-        found = _quick.decode(payload)
+        found = quick_envelope(payload)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     parts = (bytes(found.before), bytes(found.after), bytes(found.source), bytes(found.transaction))
-    head = _HEAD % parts
+    head = HEAD % parts
     if not payload.startswith(head):
         return None
     rest = payload[len(head) :]
-    return found.op, Parts(*parts, _HEAD_TEXT + rest)
+    return found.op, Parts(*parts, HEAD_TEXT + rest)
 
 
 def cut_parts(payload: str) -> Parts:

@@ -50,8 +50,16 @@ _decode: Final = msgspec.json.Decoder(_Source).decode
 
 
 def may_begin(source: JsonText) -> bool:
-    """A quick look that tells most changes from those that can be the first of a stream."""
-    return b"[null" in source or b'"snapshot":"false"' not in source
+    """A quick look that tells most changes from those that can be the first of a stream.
+
+    For `[null`, one character is sought first, as that is several times faster.
+    """
+    bracket = source.find(b"[")
+    return (
+        b'"snapshot":"false"' not in source
+        or source.startswith(b"[null", bracket)
+        or (source.find(b"[", bracket + 1) > bracket >= 0 and b"[null" in source)
+    )
 
 
 def stream_point(source: JsonText | None) -> StreamPoint | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -67,6 +68,12 @@ class Observed:
             )
         else:
             self._metrics.skipped.labels(message.topic).inc()
+
+    def took(self, partition: TopicPartition, ops: Sequence[str]) -> None:
+        """See `Watcher`."""
+        self.taken_count += len(ops)
+        for op, count in Counter(ops).items():
+            self._metrics.messages.labels(partition.topic, op).inc(count)
 
     def committed(self, flight: InFlight, done: Committed, seconds: float) -> None:
         """See `Observer`."""

@@ -41,6 +41,10 @@ class Watcher(Protocol):
         """A message was accounted for."""
         ...
 
+    def took(self, partition: TopicPartition, ops: Sequence[str]) -> None:
+        """Changes with these ops were accounted for."""
+        ...
+
     def stepped(self, snapshot: Snapshot) -> None:
         """One turn of the loop is done."""
         ...
@@ -116,6 +120,7 @@ class Worker:
         self._take(self._source.poll(self._patience_s))
         for owned in self._assignment.owned.values():
             self._checkpoint.finish(owned)
+            owned.batch.settle()
             reason = due(owned.batch, self._limits, self._monotonic())
             if reason is not None:
                 self._checkpoint.start(owned, reason)
@@ -131,12 +136,19 @@ class Worker:
         return self._poll_s
 
     def _take(self, messages: Sequence[Message]) -> None:
-        now = self._monotonic()
-        for message in messages:
-            owned = self._assignment.owned.get(TopicPartition(message.topic, message.partition))
+        now, at = self._monotonic(), 0
+        while at < len(messages):
+            message = messages[at]
+            owned = self._assignment.owned.get(message.topic_partition)
             if owned is None:
-                continue  # given up inside this very poll: its next owner reads it
+                at += 1  # given up inside this very poll: its next owner reads it
+                continue
+            if ops := owned.batch.take_quickly(messages, at, now):
+                self._watcher.took(owned.partition, ops)
+                at += len(ops)
+                continue
             taken = owned.batch.take(message, now)
+            at += 1
             if taken is not None:
                 self._watcher.taken(message, taken)
 

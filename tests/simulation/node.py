@@ -147,6 +147,10 @@ class Node:
         """See `Watcher`."""
         self._counts[f"taken: {taken.kind}"] += 1
 
+    def took(self, partition: TopicPartition, ops: Sequence[str]) -> None:
+        """See `Watcher`."""
+        self._counts["taken: changes"] += len(ops)
+
     def stepped(self, snapshot: Snapshot) -> None:
         """See `Watcher`."""
         if not self.watched:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from cdc_archive.archive.format.commit import Commit, Writer
@@ -85,6 +85,9 @@ class Notes:
 
     def taken(self, message: Message, taken: Taken) -> None:
         self.taken_by_kind[taken.kind] = self.taken_by_kind.get(taken.kind, 0) + 1
+
+    def took(self, partition: TopicPartition, ops: Sequence[str]) -> None:
+        self.taken_by_kind["changes"] = self.taken_by_kind.get("changes", 0) + len(ops)
 
     def stepped(self, snapshot: Snapshot) -> None:
         self.last = snapshot

@@ -18,11 +18,16 @@ from cdc_archive.source.message import Message
 
 _NULL: Final = b"\x00"
 _SOME: Final = b"\x02"
-_SMALL: Final = 1 << 14
+SMALL: Final = 1 << 14
+"""Numbers below it are encoded once and looked up."""
 
 
 def _zigzag(number: int) -> bytes:
-    value = (number << 1) ^ (number >> 63)
+    return unsigned((number << 1) ^ (number >> 63))
+
+
+def unsigned(value: int) -> bytes:
+    """A variable-length number before zigzag: seven bits a byte, the lowest first."""
     out = bytearray()
     while value > 0x7F:  # noqa: PLR2004
         out.append(value & 0x7F | 0x80)
@@ -31,7 +36,7 @@ def _zigzag(number: int) -> bytes:
     return bytes(out)
 
 
-_small: Final = [_zigzag(number) for number in range(_SMALL)]
+_small: Final = [_zigzag(number) for number in range(SMALL)]
 
 
 def long(number: int) -> bytes:
@@ -40,7 +45,7 @@ def long(number: int) -> bytes:
     Raises:
         OverflowError: outside of 64 bits.
     """
-    if 0 <= number < _SMALL:
+    if 0 <= number < SMALL:
         return _small[number]
     if not -(1 << 63) <= number < 1 << 63:
         raise OverflowError(f"{number} does not fit in an Avro long")
@@ -68,8 +73,12 @@ _KNOWN_HEADERS: Final = 32
 _SMALL_HEADERS: Final = 4096
 
 
-def _headers(headers: Headers) -> bytes:
-    """A connector sends the same headers with each message of a run: short ones are remembered."""
+def headers(headers: Headers) -> bytes:
+    """The field `headers`: a connector sends the same with each message, so short ones are kept.
+
+    Raises:
+        UnicodeEncodeError: a name is not UTF-8.
+    """
     known = _known_headers.get(headers)
     if known is not None:
         return known
@@ -110,7 +119,7 @@ def change(prefix: bytes, record: ChangeRecord) -> bytes:
             long(record.offset),
             long(record.timestamp),
             long(record.timestamp_type + 1),
-            _headers(record.headers),
+            headers(record.headers),
             optional(record.key),
             _word(record.op),
             _NULL if time is None else _SOME + long(time),

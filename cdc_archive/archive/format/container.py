@@ -55,17 +55,26 @@ def header(schema: bytes, codec: str, entries: Mapping[str, bytes], sync: bytes)
     return MAGIC + avro.metadata(items) + sync
 
 
+def require_openable(size: int) -> None:
+    """Refuse a block of so many bytes, uncompressed, if a reader would not open it.
+
+    Raises:
+        Stop: it is too large.
+    """
+    if size > MAX_BLOCK_BYTES:
+        raise Stop(
+            f"a message of more than {MAX_BLOCK_BYTES:,} bytes cannot be archived",
+            "Lower the topic's max.message.bytes, or leave the topic out (decode.skip_topics).",
+        )
+
+
 def block(records: bytes, count: int, codec: str, sync: bytes) -> tuple[bytes, ...]:
     """One block of `count` encoded records, in pieces: a large one is not copied to be joined.
 
     Raises:
         Stop: it is larger than a reader would open.
     """
-    if len(records) > MAX_BLOCK_BYTES:
-        raise Stop(
-            f"a message of more than {MAX_BLOCK_BYTES:,} bytes cannot be archived",
-            "Lower the topic's max.message.bytes, or leave the topic out (decode.skip_topics).",
-        )
+    require_openable(len(records))
     data = COMPRESS[codec](records)
     return avro.long(count), avro.long(len(data)), data, sync
 

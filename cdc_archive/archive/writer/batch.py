@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 
 from cdc_archive.archive.format import layout
 from cdc_archive.archive.format.commit import Skipped, SourceMark
+from cdc_archive.archive.writer.express import Express
 from cdc_archive.archive.writer.files import Files
-from cdc_archive.archive.writer.open_file import FileFormat, OpenFile
+from cdc_archive.archive.writer.open_file import Beside, FileFormat, OpenFile, at_once
 from cdc_archive.archive.writer.stream_watch import StreamWatch
 from cdc_archive.changelog.hour import Hour
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
@@ -58,6 +59,7 @@ class Batch:
         form: how its files are written.
         skip: whether the settings leave this topic out.
         follows: what the batch comes after.
+        beside: where blocks are compressed.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Batch:
         *,
         skip: bool,
         follows: Follows = AT_THE_BEGINNING,
+        beside: Beside = at_once,
     ) -> None:
         self.partition = partition
         self.start = self.next_offset = start
@@ -76,10 +79,26 @@ class Batch:
         self.messages = 0
         self._decode = decode
         self._skip = skip
-        self._files = Files(partition, form, follows.incarnation)
+        self._files = Files(partition, form, follows.incarnation, beside)
         self._skipped: Skipped | None = None
         self._absent: list[tuple[int, int]] = []
         self._stream = StreamWatch(follows.source)
+        self._express = Express(partition, self._files, self._stream)
+
+    def take_quickly(self, messages: Sequence[Message], at: int, now: float) -> Sequence[str]:
+        """Account for messages from `at` on, up to the first that is not as most are: see express.
+
+        Returns:
+            the op of each that was taken; the next one is for `take`.
+        """
+        if self._skip:
+            return ()
+        ops = self._express.run(messages, at, self.next_offset)
+        if self.messages == 0:
+            self.opened_at = now
+        self.next_offset += len(ops)
+        self.messages += len(ops)
+        return ops
 
     def take(self, message: Message, now: float) -> Taken | None:
         """Account for one message; None if its offset was accounted for before.
@@ -142,6 +161,10 @@ class Batch:
         known = self._skipped
         first, count = (offset, 0) if known is None else (known.first_offset, known.count)
         self._skipped = Skipped("settings", count + 1, first, offset)
+
+    def settle(self) -> None:
+        """Take note of what was compressed by now."""
+        self._files.settle()
 
     @property
     def buffered_bytes(self) -> int:

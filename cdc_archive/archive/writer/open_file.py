@@ -1,12 +1,16 @@
 """A data file while it grows in memory: its bytes so far, and the block that is being filled.
 
-The finished file is the very buffer that grew, from header to last block: nothing is copied to
-close it, so that a batch holds no more when it is committed than it did while it was open.
+A full block is compressed beside the thread that fills the next one; blocks stand in the file in
+the order in which they were filled. The finished file is the very buffer that grew, from header to
+last block: nothing is copied to close it, so that a batch holds no more when it is committed than
+it did while it was open.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 from cdc_archive.archive.format import container, layout
@@ -18,8 +22,19 @@ from cdc_archive.storage.object_store import Content
 
 OVERHEAD_BYTES: Final = 1536
 """What an open file costs beside header and records: objects, growth of its buffer (measured)."""
-RECORD_BYTES: Final = 56
-"""What a record costs beside its bytes until its block is closed."""
+RECORD_BYTES: Final = 104
+"""What a record costs beside its bytes until its block is closed: object, label, time."""
+
+Beside = Callable[[Callable[[], tuple[bytes, ...]]], "Future[tuple[bytes, ...]]"]
+"""Starts the making of a block's bytes, here or in another thread."""
+
+
+def at_once(work: Callable[[], tuple[bytes, ...]]) -> Future[tuple[bytes, ...]]:
+    """The simplest `Beside`: it is done when this returns."""
+    future: Future[tuple[bytes, ...]] = Future()
+    future.set_result(work())
+    return future
+
 
 _SCHEMAS: Final = {
     layout.CHANGES: "change_record.avsc",
@@ -59,6 +74,7 @@ class OpenFile:
         value_schema: text of the Connect schema whose sha256 the identity names.
         form: how the file is written.
         incarnation: of the log; equal records of two incarnations are not the same file.
+        beside: where blocks are compressed.
     """
 
     def __init__(
@@ -68,44 +84,49 @@ class OpenFile:
         value_schema: JsonText | None,
         form: FileFormat,
         incarnation: int = 0,
+        beside: Beside = at_once,
     ) -> None:
         self._identity = identity
         self._partition = partition
         self._value_schema = value_schema
         self._form = form
         self._incarnation = incarnation
+        self._beside = beside
         self._data = bytearray()
         self._block: list[bytes] = []
         self._block_size = 0
+        self._labels: list[str] = []
+        self._event_times: list[int] = []
+        self._closed: deque[tuple[int, Future[tuple[bytes, ...]]]] = deque()
         self._sync = b""
         self._counts: Counter[str] = Counter()
-        self._records = 0
         self._first = self._last = -1
         self._times: tuple[int, int] | None = None
-        self.buffered_bytes = OVERHEAD_BYTES
 
-    def append(self, encoded: bytes, offset: int, event_time_us: int | None, label: str) -> None:
-        """Take one more record.
+    def append(self, encoded: bytes, offset: int, event_time_us: int | None, label: str) -> bool:
+        """Take one more record, which costs its bytes and `RECORD_BYTES`.
 
         Args:
             encoded: its Avro bytes.
             offset: its Kafka offset, higher than all before.
             event_time_us: its event time, None if it tells none.
             label: what to count it as, its op or its reason.
+
+        Returns:
+            whether it filled a block; see `settle`.
         """
-        if self._records == 0:
+        if self._first < 0:
             self._begin(offset)
-        self._records += 1
         self._last = offset
-        self._counts[label] += 1
-        if event_time_us is not None:
-            low, high = self._times or (event_time_us, event_time_us)
-            self._times = (min(low, event_time_us), max(high, event_time_us))
         self._block.append(encoded)
+        self._labels.append(label)
+        if event_time_us is not None:
+            self._event_times.append(event_time_us)
         self._block_size += len(encoded)
-        self.buffered_bytes += len(encoded) + RECORD_BYTES
-        if self._block_size >= self._form.block_bytes:
-            self._close_block()
+        if self._block_size < self._form.block_bytes:
+            return False
+        self._close_block()
+        return True
 
     def _begin(self, offset: int) -> None:
         self._first = offset
@@ -117,21 +138,46 @@ class OpenFile:
             self._metadata(),
             self._sync,
         )
-        self.buffered_bytes += len(self._data)
+
+    @property
+    def head_bytes(self) -> int:
+        """What it costs beside its records, once it has one."""
+        return OVERHEAD_BYTES + len(self._data)
 
     def _close_block(self) -> None:
-        held = self._block_size + RECORD_BYTES * len(self._block)
-        records, count = b"".join(self._block), len(self._block)
+        container.require_openable(self._block_size)
+        records, codec, sync = self._block, self._form.codec, self._sync
+        held = self._block_size + RECORD_BYTES * len(records)
+        self._count()
         self._block, self._block_size = [], 0
+        making = self._beside(lambda: container.block(b"".join(records), len(records), codec, sync))
+        self._closed.append((held, making))
+
+    def _count(self) -> None:
+        self._counts.update(self._labels)
+        self._labels.clear()
+        if times := self._event_times:
+            low, high = self._times or (times[0], times[0])
+            self._times = (min(low, *times), max(high, *times))
+            times.clear()
+
+    def settle(self) -> int | None:
+        """Put the next block in its place if it is made; how many bytes less are held then."""
+        if not self._closed or not self._closed[0][1].done():
+            return None
+        held, making = self._closed.popleft()
         before = len(self._data)
-        for piece in container.block(records, count, self._form.codec, self._sync):
+        for piece in making.result():
             self._data += piece
-        self.buffered_bytes += len(self._data) - before - held
+        return held - (len(self._data) - before)
 
     def finish(self) -> DataFile:
-        """Close the file. The same records give the same bytes (I6)."""
+        """Close the file, when its blocks are made. The same records give the same bytes (I6)."""
         if self._block:
             self._close_block()
+        while self._closed:
+            self._closed[0][1].result()
+            self.settle()
         return DataFile(self._entry(self._data), self._data)
 
     def _metadata(self) -> dict[str, bytes]:
@@ -157,7 +203,7 @@ class OpenFile:
             kind=kind,
             size=len(data),
             sha256=sha,
-            records=self._records,
+            records=self._counts.total(),
             first_offset=self._first,
             last_offset=self._last,
             date=hour.date,

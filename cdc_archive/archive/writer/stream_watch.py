@@ -28,13 +28,21 @@ class StreamWatch:
         source = record.source
         if source is None or record.op not in ROW_OPS:
             return None
+        begins = self.breaks_at(source) if may_begin(source) else None
+        if begins is None:
+            self.went_on(source)
+        return begins
+
+    def breaks_at(self, source: JsonText) -> StreamPoint | None:
+        """The same for the `source` of a row that may begin a stream. If not: `went_on`."""
+        point = stream_point(source)
+        return point if point is not None and point.begins and breaks(self.mark(), point) else None
+
+    def went_on(self, source: JsonText) -> None:
+        """The `source` of a row, which is no break. What came before one that may begin counts."""
         if may_begin(source):
-            point = stream_point(source)
-            if point is not None and point.begins and breaks(self.mark(), point):
-                return point
             self._fold()
         self._last = source
-        return None
 
     def mark(self) -> SourceMark | None:
         """How far the stream has come."""

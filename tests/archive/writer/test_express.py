@@ -1,0 +1,168 @@
+"""The express lane gives the same files, byte for byte, as the plain way."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.captures import messages
+
+from cdc_archive.archive.writer.batch import Batch, Follows
+from cdc_archive.archive.writer.open_file import DataFile, FileFormat
+from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.decode.decoder import Decoder
+from cdc_archive.errors import StreamBroken
+from cdc_archive.source.message import Message
+
+T = TopicPartition("pg.app.t", 3)
+RECORDED = [one for name in ("pg_jp", "pg_js", "pg_dup") for one in messages(name)][::3]
+_HOUR_US = 3_600_000_000
+
+
+def _batch() -> Batch:
+    return Batch(T, 7, Decoder().decode, FileFormat("null", 3_000), skip=False, follows=Follows())
+
+
+Result = tuple[list[DataFile], object, object, Counter[str]]
+
+
+def _result(batch: Batch, kinds: Counter[str]) -> Result:
+    files = [file.finish() for file in batch.files()]
+    facts = (batch.range, batch.messages, batch.absent(), batch.newest_event_us, batch.opened_at)
+    return files, facts, batch.source, kinds
+
+
+def plainly(sent: Sequence[Message]) -> Result:
+    """One after the other by the plain way."""
+    batch, kinds = _batch(), Counter[str]()
+    for message in sent:
+        try:
+            taken = batch.take(message, 5.0)
+        except StreamBroken:
+            kinds["broken"] += 1
+            break
+        kinds[taken.label if taken else "known"] += 1
+    return _result(batch, kinds)
+
+
+def quickly(sent: Sequence[Message]) -> tuple[Result, int]:
+    """As the worker does it; and how many took the lane."""
+    batch, kinds, at, quick = _batch(), Counter[str](), 0, 0
+    while at < len(sent):
+        ops = batch.take_quickly(sent, at, 5.0)
+        kinds.update(ops)
+        at, quick = at + len(ops), quick + len(ops)
+        if at == len(sent):
+            break
+        try:
+            taken = batch.take(sent[at], 5.0)
+        except StreamBroken:
+            kinds["broken"] += 1
+            break
+        kinds[taken.label if taken else "known"] += 1
+        at += 1
+    return _result(batch, kinds), quick
+
+
+def _numbered(sent: Sequence[Message], steps: Sequence[int]) -> list[Message]:
+    numbered, offset = [], 7
+    for message, step in zip(sent, steps, strict=True):
+        offset += step
+        numbered.append(message._replace(topic=T.topic, partition=T.partition, offset=offset))
+        offset += 1
+    return numbered
+
+
+def _later(value: bytes, us: int) -> bytes:
+    """The same change at another time."""
+    value = re.sub(rb'"ts_ms":\d+', b'"ts_ms":%d' % (us // 1000), value)
+    return re.sub(rb'"ts_us":\d+', b'"ts_us":%d' % us, value)
+
+
+def _damaged(value: bytes, at: int, patch: bytes, cut: int) -> bytes:
+    at %= len(value) + 1
+    return value[:at] + patch + value[at + cut :]
+
+
+PATCHES = [
+    b"", b" ", b"\n", b"null", b"[null", b'"', b"\\", b"{", b"}", b"\xff", b"\x01", b"0", b"-1",
+    b"1e3", b'"before":1,',
+     b',"after":{}', b',"source":null', b',"transaction":null', b'"op":"m"',
+    b'"snapshot":"true"', b'"table":null', b'"\xe2\x80\x99"', b"x" * 20_000,
+]  # fmt: skip
+TIMES = st.one_of(
+    st.sampled_from([0, -1, 946_684_800_000_000, 7_258_118_400_000_000, 1 << 62, 999]),
+    st.integers(1_771_516_800_000_000, 1_771_516_800_000_000 + 3 * _HOUR_US),
+)
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> Message:
+    """A recorded message, as it was or a little other than it was."""
+    message = draw(st.sampled_from(RECORDED))
+    value = message.value
+    if value is not None and draw(st.booleans()):
+        value = _later(value, draw(TIMES))
+    if value is not None and draw(st.integers(0, 3)) == 0:
+        where = draw(st.integers(0, 1 << 16))
+        value = _damaged(value, where, draw(st.sampled_from(PATCHES)), draw(st.integers(0, 3)))
+    if draw(st.integers(0, 5)) == 0:
+        message = message._replace(
+            key=draw(st.sampled_from([None, b"", b"k" * 20_000])),
+            timestamp=draw(st.sampled_from([-1, 0, 16_383, 16_384, 1 << 45])),
+            timestamp_type=draw(st.sampled_from([-1, 0, 1])),
+            headers=draw(st.sampled_from([(), (("a", None), ("a", b"")), (("\udcff", b"x"),)])),
+        )
+    return message._replace(value=value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(changed(), max_size=12), st.data())
+def test_the_express_lane_gives_the_same_bytes_as_the_plain_way(
+    sent: list[Message], data: st.DataObject
+) -> None:
+    """Whatever the messages are: files, counts, times, holes and the stream's position."""
+    twice = [one for message in sent for one in (message, message)]
+    steps = [data.draw(st.sampled_from([0, 0, 0, 0, 1, 9_000])) for _ in twice]
+    numbered = _numbered(twice, steps)
+    assert quickly(numbered)[0] == plainly(numbered)
+
+
+@pytest.mark.parametrize("name", ["pg_jp", "pg_js", "pg_dup"])
+def test_almost_every_recorded_change_takes_the_express_lane(name: str) -> None:
+    """All rows that are not the first of their file."""
+    rows = [
+        message
+        for message in messages(name)
+        if message.value and b'"op":"' in message.value and message.topic.endswith("rate_limit")
+    ]
+    assert len(rows) > 20
+    numbered = _numbered(rows, [0] * len(rows))
+    result, quick = quickly(numbered)
+    assert result == plainly(numbered)
+    assert quick >= len(rows) - 2 * len(result[0])
+
+
+def test_numbers_of_any_size_are_encoded_as_the_plain_way_encodes_them() -> None:
+    """Offsets and times at each step of Avro's variable length."""
+    (row,) = [one for one in RECORDED if one.value and b'"op":"u"' in one.value][:1]
+    assert row.value is not None
+    for bits in range(14, 44):
+        start = (1 << bits) - 2
+        sent = [
+            row._replace(
+                topic=T.topic,
+                partition=T.partition,
+                offset=start + number,
+                timestamp=start + number + (1 << 14),
+                value=_later(row.value, 1_771_516_800_000_000 + start % _HOUR_US),
+            )
+            for number in range(4)
+        ]
+        result, quick = quickly(sent)
+        assert quick == 3
+        assert result == plainly(sent)
