@@ -1,0 +1,112 @@
+"""What is measured: ours by each client, and the floors. Each takes one topic, once, and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import stored
+from bench.filled import Topic
+from bench.proxy import Proxy
+from bench.stack import bucket
+from infra.local.parts import BUCKET
+
+_EVERY_S, _PATIENCE_S = 0.1, 900
+_IDLE_SAMPLES, _IDLE_CPU_S = 15, 0.1
+"""A worker that takes less CPU over so many samples has read everything; its rows are counted."""
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Cost(NamedTuple):
+    """What a run took. `cpu_s` is the process's own, without `start_up_s`: CPU before it read."""
+
+    wall_s: float
+    cpu_s: float
+    start_up_s: float
+    peak_bytes: int
+    stored_bytes: int = 0
+    objects: int = 0
+    commits: int = 0
+    requests: Mapping[str, int] = Counter()  # never changed
+
+
+def floor(what: str, topic: Topic) -> Cost:
+    """See bench/floors.py."""
+    command = [sys.executable, "-m", "bench.floors", what, topic.name, str(topic.events)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Cost(**json.loads(done.stdout))
+
+
+def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings: str) -> Cost:
+    """`cdc-archive worker`, everything at its default but for the client; each row is counted.
+
+    Raises:
+        AssertionError: what was archived is not what was sent, or the worker died.
+    """
+    proxy = Proxy(int(os.environ["CDC_ARCHIVE_STORE__ENDPOINT_URL"].rpartition(":")[2]))
+    prefix = f"ours-{secrets.token_hex(4)}"
+    log = folder / f"{prefix}.log"
+    given = {
+        "STORE__ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
+        "STORE__URL": f"s3://{BUCKET}/{prefix}",
+        "KAFKA__TOPICS": topic.name,
+        "KAFKA__GROUP_ID": prefix,
+        "KAFKA__CLIENT": client,
+        "WORKER__HTTP_PORT": "-1",
+        "WORKER__LOG_FORMAT": "json",
+        **settings,
+    }
+    environment = os.environ | {f"CDC_ARCHIVE_{name}": value for name, value in given.items()}
+    command = [sys.executable, "-m", "cdc_archive", "worker"]
+    command += ["--processes", str(processes)] if processes > 1 else []
+    try:
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+        cost = _watched(process, log, topic)
+    finally:
+        proxy.close()
+    kept = stored.in_bucket(bucket(), BUCKET, prefix)
+    assert kept.rows == topic.by_partition, f"sent {topic.by_partition}, archived {kept.rows}"
+    return cost._replace(
+        stored_bytes=kept.bytes, objects=kept.files, commits=kept.commits, requests=proxy.requests
+    )
+
+
+def _watched(process: subprocess.Popen[bytes], log: Path, topic: Topic) -> Cost:
+    """Ask it to stop when it has nothing to do; the wait for that is not counted."""
+    while b"partition assigned" not in log.read_bytes():
+        assert process.poll() is None, log.read_text()[-3000:]
+        time.sleep(0.02)
+    began, start_up = time.monotonic(), _cpu(process.pid)
+    seen: deque[tuple[float, float]] = deque(maxlen=_IDLE_SAMPLES)
+    while len(seen) < _IDLE_SAMPLES or seen[-1][1] - seen[0][1] > _IDLE_CPU_S:
+        assert process.poll() is None, log.read_text()[-3000:]
+        assert time.monotonic() - began < _PATIENCE_S, log.read_text()[-3000:]
+        time.sleep(_EVERY_S)
+        seen.append((time.monotonic(), _cpu(process.pid)))
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, log.read_text()[-3000:]
+    wall = seen[0][0] - began + time.monotonic() - asked
+    return Cost(wall, used.ru_utime + used.ru_stime - start_up, start_up, used.ru_maxrss * 1024)
+
+
+def _cpu(pid: int) -> float:
+    """Of a process and of its children."""
+    tasks = Path(f"/proc/{pid}/task")
+    children = [
+        child for task in tasks.iterdir() for child in (task / "children").read_text().split()
+    ]
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / _TICKS + sum(_cpu(int(child)) for child in children)
