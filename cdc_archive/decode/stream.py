@@ -20,6 +20,11 @@ _INITIAL: Final = frozenset(
 )
 
 
+STREAMED: Final = b'"snapshot":"false"'
+"""Stands in the `source` of each change that is no part of a snapshot."""
+NO_COMMIT: Final = b"[null"
+"""How a `sequence` begins before PostgreSQL's connector knows of a commit."""
+
 _LARGEST: Final = 1 << 127
 _LONGEST_NAME: Final = 2048
 
@@ -56,9 +61,9 @@ def may_begin(source: JsonText) -> bool:
     """
     bracket = source.find(b"[")
     return (
-        b'"snapshot":"false"' not in source
-        or source.startswith(b"[null", bracket)
-        or (source.find(b"[", bracket + 1) > bracket >= 0 and b"[null" in source)
+        STREAMED not in source
+        or source.startswith(NO_COMMIT, bracket)
+        or (source.find(b"[", bracket + 1) > bracket >= 0 and NO_COMMIT in source)
     )
 
 

@@ -36,7 +36,7 @@ from cdc_archive.decode.envelope import (
     quick_unwrap,
     quick_wrap,
 )
-from cdc_archive.decode.stream import may_begin
+from cdc_archive.decode.stream import NO_COMMIT, STREAMED, may_begin
 from cdc_archive.errors import Undecodable
 from cdc_archive.source.message import Message
 
@@ -46,8 +46,10 @@ _SOME: Final = [b"\x02" + avro.long(length) for length in range(_SHORT)]
 """What stands before an optional text in Avro, by its length."""
 _ONE: Final = {op: avro.sized(op.encode()) + b"\x02" for op in ROW_OPS}
 """Avro of an op, and of the mark that an event time follows."""
-_LOW: Final = [bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(1 << 14)]
-"""The first two bytes of an Avro long that has more, by its lowest 14 bits after zigzag."""
+_NEXT: Final = [bytes((bits & 0x7F | 0x80, bits >> 7 | 0x80)) for bits in range(1 << 14)]
+"""Two bytes of an Avro long that has more, by 14 bits of it after zigzag."""
+_FIRST: Final = _NEXT[::2]
+"""The first two, by the lowest 13 bits of a number that is not negative."""
 _BEFORE, _AFTER, _SOURCE, _TRANSACTION = HEAD.split(b"%b")[:4]
 _PLACE: Final = b"\x00"
 _END: Final = ord("}")
@@ -115,6 +117,7 @@ class Express:
         self._bare = _Wrapper(_BEFORE, 0, None, HEAD_TEXT, {})
         self._wrapper, self._wrappers = self._bare, [self._bare]
         self._high = _High()
+        self._streamed = 0
         self._headers: Headers | None = None
         self._stamp = (-2, b"")
 
@@ -138,7 +141,7 @@ class Express:
         known, (known_type, stamp) = self._headers, self._stamp
         wrapper = self._wrapper
         mark, skip, _, head_text, targets = wrapper
-        last: JsonText | None = None
+        last, streamed = None, self._streamed
         ops: list[str] = []
         for (
             its_topic,
@@ -201,27 +204,34 @@ class Express:
                 target = self._target(wrapper, place, us // US_PER_HOUR)
                 if target is None:
                     break
-            if may_begin(source):
-                if last is not None:
-                    stream.went_on(last)
-                if stream.breaks_at(source) is not None:
-                    break
+            bracket = source.find(b"[")  # may_begin says no if what it seeks stands as usual
+            if (
+                not source.startswith(STREAMED, streamed)
+                or source.startswith(NO_COMMIT, bracket)
+                or source.find(b"[", bracket + 1) > 0
+            ):
+                streamed = source.find(STREAMED)
+                if may_begin(source):
+                    if last is not None:
+                        stream.went_on(last)
+                    if stream.breaks_at(source) is not None:
+                        break
             last = source
             # its bytes: format/avro.py, change
             rest = value[skip + len(head) :]
             encoded = b"".join(
                 (
                     prefix,
-                    avro.long(offset) if offset < _SHORT else _LOW[offset << 1 & 0x3FFF],
+                    avro.long(offset) if offset < _SHORT else _FIRST[offset & 0x1FFF],
                     b"" if offset < _SHORT else high[offset >> 13],
-                    _LOW[timestamp << 1 & 0x3FFF],
+                    _FIRST[timestamp & 0x1FFF],
                     high[timestamp >> 13],
                     stamp,
                     b"\x00" if key is None else _SOME[len(key)],
                     key or b"",
                     _ONE[op],
-                    _LOW[us << 1 & 0x3FFF],
-                    _LOW[us >> 13 & 0x3FFF],
+                    _FIRST[us & 0x1FFF],
+                    _NEXT[us >> 13 & 0x3FFF],
                     high[us >> 27],
                     target.words,
                     _SOME[len(before)],
@@ -249,7 +259,7 @@ class Express:
             stream.went_on(last)
             files.buffered_bytes += held
             files.newest_event_us = newest
-        self._wrapper = wrapper
+        self._wrapper, self._streamed = wrapper, streamed
         self._headers, self._stamp = known, (known_type, stamp)
         return ops
 
