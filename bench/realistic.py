@@ -23,7 +23,7 @@ EVENTS_AN_HOUR = 400_000
 _LAG_US = 413_000
 _STEP_US = 3_600_000_000 // EVENTS_AN_HOUR
 
-Headers = list[tuple[str, bytes | None]]
+Headers = list[tuple[str, str | bytes | None]]
 
 
 class Sent(NamedTuple):
