@@ -21,7 +21,7 @@ from bench.stack import bucket
 from infra.local.parts import BUCKET
 
 _EVERY_S, _PATIENCE_S = 0.1, 900
-_IDLE_SAMPLES, _IDLE_CPU_S = 15, 0.1
+_IDLE_SAMPLES, _IDLE_CPU_S = 40, 0.2
 """A worker that takes less CPU over so many samples has read everything; its rows are counted."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
