@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import fastavro
@@ -80,19 +80,28 @@ def block(records: bytes, count: int, codec: str, sync: bytes) -> tuple[bytes, .
 
 
 class Container(NamedTuple):
-    """A container file's metadata and, lazily, its records as dicts with raw bytes for text."""
+    """A container file's metadata and, lazily, its records: dicts with raw bytes for text, or
+    what else they were read as.
+    """
 
     metadata: Mapping[str, bytes]
-    records: Iterator[dict[str, Any]]
+    records: Iterator[Any]
 
 
-def read(data: bytes, schema_name: str, where: str) -> Container:
+ReadBlock = Callable[[Mapping[str, bytes], int, bytes], Iterator[Any]]
+"""Gives the records of a block: the file's metadata, count, bytes. May raise anything."""
+
+
+def read(
+    data: bytes, schema_name: str, where: str, read_block: ReadBlock | None = None
+) -> Container:
     """Open a container file of ours.
 
     Args:
         data: the whole file.
         schema_name: the schema that it must have been written with, of schemas/.
         where: the object's key, for messages.
+        read_block: reads what is in it; None: the general decoder.
 
     Raises:
         ArchiveDamaged: not such a file. Damage in a block is raised while the records are read.
@@ -107,8 +116,8 @@ def read(data: bytes, schema_name: str, where: str) -> Container:
     decompress = DECOMPRESS.get(codec.decode("ascii", "replace"))
     if decompress is None:
         raise _damaged(where, f"its codec {codec[:40]!r} is not one of {[*DECOMPRESS]}")
-    schema = _reading_schema(schema_name)
-    return Container(meta, _records(data, at, sync, schema, decompress, where))
+    how = partial(_block_records, reading_schema(schema_name)) if read_block is None else read_block
+    return Container(meta, _records(data, at, sync, partial(how, meta), decompress, where))
 
 
 def _header(data: bytes) -> tuple[dict[str, bytes], bytes, int]:
@@ -134,12 +143,17 @@ def _header(data: bytes) -> tuple[dict[str, bytes], bytes, int]:
 
 
 def _records(
-    data: bytes, at: int, sync: bytes, schema: Any, decompress: Transform, where: str
-) -> Iterator[dict[str, Any]]:
+    data: bytes,
+    at: int,
+    sync: bytes,
+    read_block: Callable[[int, bytes], Iterator[Any]],
+    decompress: Transform,
+    where: str,
+) -> Iterator[Any]:
     while at < len(data):
         try:
             count, start, end = _block_frame(data, at, sync)
-            yield from _block_records(count, decompress(data[start:end]), schema)
+            yield from read_block(count, decompress(data[start:end]))
         except Exception as error:  # noqa: BLE001  # whatever the libraries make of damaged bytes
             raise _damaged(where, f"block at byte {at}: {type(error).__name__}: {error}") from None
         at = end + SYNC_BYTES
@@ -154,7 +168,9 @@ def _block_frame(data: bytes, at: int, sync: bytes) -> tuple[int, int, int]:
     return count, at, end
 
 
-def _block_records(count: int, payload: bytes, schema: Any) -> Iterator[dict[str, Any]]:
+def _block_records(
+    schema: Any, _metadata: Mapping[str, bytes], count: int, payload: bytes
+) -> Iterator[dict[str, Any]]:
     """One record at a time: a block of many tiny records is many times larger as values."""
     if count > len(payload):
         raise ValueError("it promises more records than it has bytes")
@@ -194,7 +210,7 @@ def _damaged(where: str, what: str) -> ArchiveDamaged:
 
 
 @cache
-def _reading_schema(name: str) -> Any:
+def reading_schema(name: str) -> Any:
     """JSON text is left as bytes, times as numbers."""
     schema = json.loads(schema_text(name))
     for field in schema["fields"]:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
-from cdc_archive.archive.format import archive_info, container, layout
+from cdc_archive.archive.format import archive_info, change_block, container, layout
+from cdc_archive.archive.format.change_block import Glance
 from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, digest
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.checkpoints import Checkpoints
 from cdc_archive.archive.reader.digests import Digests
 from cdc_archive.archive.reader.sealed_links import sealed_links
-from cdc_archive.archive.reader.woven import NamedFile, in_log_order, place, weave
+from cdc_archive.archive.reader.woven import NamedFile, ReadFile, in_log_order, place, weave
 from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
+from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.errors import ArchiveDamaged, ArchiveMissing, ObjectMissing
 from cdc_archive.source.message import Message
 from cdc_archive.storage.object_store import ObjectStore
@@ -105,9 +107,13 @@ class ArchiveReader:
             yield link.commit
 
     def scan(
-        self, partition: TopicPartition, wanted: FileFilter = every_file
+        self,
+        partition: TopicPartition,
+        wanted: FileFilter = every_file,
+        glance: Glance | None = None,
     ) -> Iterator[ArchivedRecord]:
-        """The change records of a partition in the order of its log (incarnation, offset).
+        """The change records of a partition in the order of its log (incarnation, offset), those
+        only that a glance takes for wanted.
 
         What was recovered from quarantine stands where it belongs. Memory: the
         files of one commit that overlap.
@@ -121,34 +127,43 @@ class ArchiveReader:
             for file in one.files
             if wanted(file)
         ]
-        committed = self._committed(partition, wanted)
+        read = partial(self.named, glance=glance)
+        committed = self._committed(partition, wanted, read)
         if not late:
             return committed
         late.sort(key=in_log_order)
-        return heapq.merge(committed, weave(late, self.named), key=place)
+        return heapq.merge(committed, weave(late, read), key=place)
 
     def recovered(self, partition: TopicPartition) -> Iterator[tuple[Commit, Recovered]]:
         """What was taken out of quarantine, with the commit that did so; the newest first."""
         return chain.recovered(self._store, self.info.id, partition)
 
-    def _committed(self, partition: TopicPartition, wanted: FileFilter) -> Iterator[ArchivedRecord]:
+    def _committed(
+        self, partition: TopicPartition, wanted: FileFilter, read: ReadFile
+    ) -> Iterator[ArchivedRecord]:
         for commit in self.commits(partition):
             files = (
                 NamedFile(commit.log.incarnation, file, commit.sequence)
                 for file in commit.files
                 if file.kind == layout.CHANGES and wanted(file)
             )
-            yield from weave(sorted(files, key=in_log_order), self.named)
+            yield from weave(sorted(files, key=in_log_order), read)
 
-    def named(self, named: NamedFile) -> Iterator[ArchivedRecord]:
-        """The change records of a file, in offset order."""
-        return self.file(named.file, named.sequence, named.incarnation)
+    def named(self, named: NamedFile, glance: Glance | None = None) -> Iterator[ArchivedRecord]:
+        """The change records of a file in offset order, or those that a glance takes for wanted."""
+        return self.file(named.file, named.sequence, named.incarnation, glance)
 
     def file(
-        self, file: FileEntry, sequence: int, incarnation: int = 0
+        self, file: FileEntry, sequence: int, incarnation: int = 0, glance: Glance | None = None
     ) -> Iterator[ArchivedRecord]:
         """The change records of one file that commit `sequence` names, in offset order."""
-        yield from changes_in(self._bytes(file), file.key, sequence, incarnation)
+        found = changes_in(self._bytes(file), file.key, sequence, incarnation, glance)
+        first = next(found, None)
+        if first is not None:
+            yield first
+            yield from found
+        elif glance is None:
+            raise ArchiveDamaged(f"{file.key}: holds no record, but its commit counts some")
 
     def quarantined(self, file: FileEntry) -> Iterator[tuple[Message, str, str]]:
         """The messages of a quarantine file, each with reason and detail."""
@@ -165,22 +180,22 @@ class ArchiveReader:
 
 
 def changes_in(
-    data: bytes, key: str, sequence: int, incarnation: int = 0
+    data: bytes, key: str, sequence: int, incarnation: int = 0, wanted: Glance | None = None
 ) -> Iterator[ArchivedRecord]:
-    """The change records in the bytes of a file, in offset order.
+    """The change records in the bytes of a file, or those that are wanted, in offset order.
 
     Args:
         data: the whole file.
         key: its key.
         sequence: number of the commit that names it.
         incarnation: of the log that its offsets belong to.
+        wanted: tells which records are; None: all.
     """
-    opened = container.read(data, "change_record.avsc", key)
+    read_block = partial(change_block.records, wanted=wanted)
+    opened = container.read(data, "change_record.avsc", key, read_block)
     schema = opened.metadata.get(VALUE_SCHEMA)
-    for fields in opened.records:
-        yield ArchivedRecord(
-            ChangeRecord._make(_message_fields(fields).values()), key, sequence, schema, incarnation
-        )
+    for record in opened.records:
+        yield ArchivedRecord(record, key, sequence, schema, incarnation)
 
 
 def quarantined_in(data: bytes, key: str) -> Iterator[tuple[Message, str, str]]:
@@ -188,12 +203,6 @@ def quarantined_in(data: bytes, key: str) -> Iterator[tuple[Message, str, str]]:
     opened = container.read(data, "quarantine_record.avsc", key)
     for fields in opened.records:
         reason, detail = fields.pop("reason"), fields.pop("detail")
-        message = Message(**_message_fields(fields))
+        message = Message(**change_block.message_fields(fields))
         headers = header_names.restored(message.headers, detail)
         yield message._replace(headers=headers), reason, detail
-
-
-def _message_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    fields["headers"] = tuple((header["name"], header["value"]) for header in fields["headers"])
-    fields["timestamp_type"] -= 1
-    return fields

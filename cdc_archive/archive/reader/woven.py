@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.changelog.record import ArchivedRecord
-from cdc_archive.errors import ArchiveDamaged
 
 
 class NamedFile(NamedTuple):
@@ -17,6 +16,10 @@ class NamedFile(NamedTuple):
     incarnation: int
     file: FileEntry
     sequence: int
+
+
+ReadFile = Callable[[NamedFile], Iterator[ArchivedRecord]]
+"""Gives the records of a file, or some of them, in offset order."""
 
 
 def place(archived: ArchivedRecord) -> tuple[int, int]:
@@ -29,9 +32,7 @@ def in_log_order(named: NamedFile) -> tuple[int, int, str]:
     return named.incarnation, named.file.first_offset, named.file.key
 
 
-def weave(
-    files: Iterable[NamedFile], read: Callable[[NamedFile], Iterator[ArchivedRecord]]
-) -> Iterator[ArchivedRecord]:
+def weave(files: Iterable[NamedFile], read: ReadFile) -> Iterator[ArchivedRecord]:
     """The records of all files in the order of their log.
 
     Args:
@@ -49,7 +50,7 @@ def weave(
         records = read(late)
         first = next(records, None)
         if first is None:
-            raise ArchiveDamaged(f"{late.file.key}: holds no record, but its commit counts some")
+            continue  # none of it is wanted
         ends = (late.incarnation, late.file.last_offset)
         heapq.heappush(heap, _Reading(place(first), number, first, records, ends))
     while len(heap) > 1:
