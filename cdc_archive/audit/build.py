@@ -59,9 +59,30 @@ class Part(NamedTuple):
 
 
 class No(NamedTuple):
-    """A rule that did not fire, and why."""
+    """A rule that did not fire, and why: most do not, and few are asked."""
 
-    reason: str
+    told: str
+    about: Sequence[str] = ()
+
+    @property
+    def reason(self) -> str:
+        """The reason in words."""
+        return self.told.format(", ".join(self.about))
+
+
+class _Placed(NamedTuple):
+    """A rule with its number in the file, counted from 0, and the lists of columns of which one
+    must have changed.
+    """
+
+    number: int
+    rule: Rule
+    watched: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, number: int, rule: Rule) -> _Placed:
+        lists = (rule.changed, [name for one in rule.changes for name in one.columns])
+        return cls(number, rule, [names for names in lists if names])
 
 
 class Verdict(NamedTuple):
@@ -86,18 +107,18 @@ class Builder:
         self._mapping = mapping
         self._context = context or NoContext()
         self._actors = Actors(mapping.actor, self._context)
-        self._rules: dict[str, list[tuple[int, Rule]]] = {}
-        self._by_op: dict[tuple[str, str], list[tuple[int, Rule]]] = {}
+        self._rules: dict[str, list[_Placed]] = {}
+        self._by_op: dict[tuple[str, str], list[_Placed]] = {}
 
     def rules_for(self, table: str) -> list[Rule]:
         """The rules of a table, by the end of its name."""
-        return [rule for _, rule in self._of_table(table)]
+        return [placed.rule for placed in self._of_table(table)]
 
-    def _of_table(self, table: str) -> list[tuple[int, Rule]]:
+    def _of_table(self, table: str) -> list[_Placed]:
         known = self._rules.get(table)
         if known is None:
             known = self._rules[table] = [
-                (number, rule)
+                _Placed.of(number, rule)
                 for number, rule in enumerate(self._mapping.rule)
                 if fits_any(table, rule.tables)
             ]
@@ -109,19 +130,19 @@ class Builder:
         rules = self._by_op.get(where)
         if rules is None:
             table = self._of_table(transition.table)
-            rules = self._by_op[where] = [one for one in table if one[1].on == transition.op]
+            rules = self._by_op[where] = [one for one in table if one.rule.on == transition.op]
         if not rules:
             return []
         judged = _Judged(transition, self._actors, self._context)
-        made = (judged.by(number, rule) for number, rule in rules)
+        made = map(judged.by, rules)
         return [one for one in made if not isinstance(one, No)]
 
     def explain(self, transition: Transition) -> list[Verdict]:
         """What every rule of the transition's table makes of it, and why."""
         judged = _Judged(transition, self._actors, self._context)
         return [
-            _verdict(number, rule, judged.by(number, rule))
-            for number, rule in self._of_table(transition.table)
+            _verdict(placed.number, placed.rule, judged.by(placed))
+            for placed in self._of_table(transition.table)
         ]
 
     def looks(self, transition: Transition) -> list[Look]:
@@ -160,10 +181,11 @@ class _Judged:
         self._changed = transition.changed or _NOTHING
         self._found: ActorFound | None = None
 
-    def by(self, number: int, rule: Rule) -> AuditEvent | Unproven | Part | No:
-        """What rule number `number`, counted from 0, makes of it."""
+    def by(self, placed: _Placed) -> AuditEvent | Unproven | Part | No:
+        """What a rule makes of it."""
+        rule = placed.rule
         try:
-            made = self._refused(rule) or self._made(number, rule)
+            made = self._refused(placed) or self._made(placed.number, rule)
         except MISFITS as error:  # its text may hold the whole row, and reasons are counted
             made = _misfit(rule, error)
         return made._replace(resource=self._about(rule)) if isinstance(made, Unproven) else made
@@ -176,14 +198,14 @@ class _Judged:
             return None
         return None if found is None else str(found)
 
-    def _refused(self, rule: Rule) -> Unproven | No | None:
-        transition, changed = self._transition, self._changed
+    def _refused(self, placed: _Placed) -> Unproven | No | None:
+        transition, changed, rule = self._transition, self._changed, placed.rule
         if rule.on != transition.op:
             return No(f"on is {rule.on}, this is {_AN[transition.op]}")
         if transition.before_proof in (UNKNOWN, KEY_ONLY) and self._depends(rule):
             return Unproven(rule.type, "the row's version before this change is not in the archive")
-        for names in (rule.changed, [name for one in rule.changes for name in one.columns]):
-            if names and changed.isdisjoint(names):
+        for names in placed.watched:
+            if changed.isdisjoint(names):
                 return self._unchanged(rule, names)
         if rule.when is not None and is_false(rule.when.of(self._values, self._functions)):
             return No("when is not true")
@@ -200,11 +222,11 @@ class _Judged:
         return bool(rule.needs) and (untold or not has.isdisjoint(rule.needs))
 
     def _unchanged(self, rule: Rule, names: Sequence[str]) -> Unproven | No:
-        doubtful = sorted(self._transition.doubtful.intersection(names))
-        if doubtful:
-            told = ", ".join(doubtful)
+        doubtful = self._transition.doubtful
+        if doubtful and (untold := sorted(doubtful.intersection(names))):
+            told = ", ".join(untold)
             return Unproven(rule.type, f"{told}: what it was before is not in the archive")
-        return No(f"none of the columns {', '.join(names)} changed")
+        return No("none of the columns {} changed", names)
 
     def _made(self, number: int, rule: Rule) -> AuditEvent | Unproven | Part | No:
         values = self._values

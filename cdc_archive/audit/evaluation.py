@@ -248,15 +248,25 @@ def _call(node: Any) -> Evaluate:
     name, arguments = node["value"], _children(node)
     spec = Functions.FUNCTION_TABLE.get(name, {"signature": ()})
     taken = spec["signature"]
-    if len(taken) == len(arguments) and not any(one["types"] for one in taken):
-        return _call_of_anything(spec["function"], arguments)
+    if len(taken) == len(arguments) and all(map(_always_fits, node["children"], taken)):
+        return _unchecked(spec["function"], *arguments)
     return lambda value, functions: functions.call_function(
         name, [argument(value, functions) for argument in arguments]
     )
 
 
-def _call_of_anything(function: Callable[..., Any], arguments: list[Evaluate]) -> Evaluate:
-    """A call of a function that takes whatever it is given: nothing is to be checked."""
+def _always_fits(argument: Any, taken: Any) -> bool:
+    """Whether a function takes an argument whatever its value turns out to be."""
+    types = taken["types"]
+    is_text = argument["type"] == "literal" and isinstance(argument["value"], str)
+    return not types or (is_text and "string" in types)
+
+
+def _unchecked(function: Callable[..., Any], *arguments: Evaluate) -> Evaluate:
+    """A call of a function whose arguments need not be checked."""
+    if len(arguments) == 1:  # to_string(row.id): what every event has
+        (only,) = arguments
+        return lambda value, functions: function(functions, only(value, functions))
     return lambda value, functions: function(
         functions, *[argument(value, functions) for argument in arguments]
     )

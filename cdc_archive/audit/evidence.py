@@ -13,8 +13,9 @@ from cdc_archive.history.transition import Origin, Transition
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS: Final = [two + one for one in _ALPHABET for two in _ALPHABET]
-_CHUNK: Final = len(_PAIRS) ** 4
-_ID_CHUNKS: Final = 3
+_PAIR: Final = len(_PAIRS)
+_FOUR: Final = _PAIR**2
+_EIGHT: Final = _PAIR**4
 _OF_A_MEMBER: Final = (
     "table",
     "key",
@@ -45,13 +46,17 @@ def event_id(transition: Transition, kind: str) -> str:
         place += f"/{record.offset}"
     text = "\0".join((place, record.table, transition.key or "", kind))
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    chars = []
-    for _ in range(_ID_CHUNKS):
-        number, chunk = divmod(number, _CHUNK)
-        for _ in range(4):
-            chunk, pair = divmod(chunk, len(_PAIRS))
-            chars.append(_PAIRS[pair])
-    return "audit_log-" + "".join(chars)
+    number, first = divmod(number, _EIGHT)
+    number, second = divmod(number, _EIGHT)
+    return f"audit_log-{_eight(first)}{_eight(second)}{_eight(number % _EIGHT)}"
+
+
+def _eight(number: int) -> str:
+    """Eight digits of a number, the lowest first."""
+    high, low = divmod(number, _FOUR)
+    b, a = divmod(low, _PAIR)
+    d, c = divmod(high, _PAIR)
+    return _PAIRS[a] + _PAIRS[b] + _PAIRS[c] + _PAIRS[d]
 
 
 def of_event(event: str, kind: str, transition: Transition, found: ActorFound) -> Row:

@@ -41,7 +41,7 @@ def parsed(text: bytes | str) -> Any:
 def _parsed_loosely(text: bytes | str) -> Any:
     """What RFC 8259 leaves out and producers write: NaN, lone surrogates, 5,000 digits."""
     try:
-        return json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
+        return json.loads(text, parse_float=exact, parse_int=_integer, parse_constant=str)
     except RecursionError:
         raise ValueError("nested too deep") from None
 
@@ -53,7 +53,8 @@ def _brackets(text: bytes | str) -> int:
     return text.count(b"[") + text.count(b"{")
 
 
-def _fraction(text: str) -> Decimal | str:
+def exact(text: str) -> Decimal | str:
+    """A JSON number with a fraction or an exponent; its text if it is absurd."""
     try:
         number = Decimal(text)
     except ArithmeticError:
@@ -65,10 +66,10 @@ def _integer(text: str) -> int | Decimal | str:
     try:
         return int(text)
     except ValueError:  # more digits than Python turns into an int
-        return _fraction(text)
+        return exact(text)
 
 
-_decode: Final = msgspec.json.Decoder(float_hook=_fraction).decode
+_decode: Final = msgspec.json.Decoder(float_hook=exact).decode
 
 
 def _require_shallow(value: Any) -> None:

@@ -7,17 +7,23 @@ one whose key is `{"id": "7"}`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import product
 from typing import Any, Final
 
 from cdc_archive.decode.images import parsed
+from cdc_archive.decode.key_token import UNUSUAL, joined
 
 EXACT: Final = 0
 """The key is the same JSON value."""
 BY_TEXT: Final = 1
 """The key has the same text, but is a number where a string was asked for, or the reverse."""
+
+
+_MOST_TOKENS: Final = 64
 
 
 class AskedKey:
@@ -57,6 +63,34 @@ class AskedKey:
             return None
         value = next(iter(key.values())) if isinstance(key, dict) else key
         return _same(self._bare, value)
+
+    def tokens(self) -> frozenset[str] | None:
+        """The tokens that a key which is the one can have; None: any.
+
+        Whatever `rank` takes for the one has one of them.
+        """
+        if self._object is not None:
+            return _tokens([{_as_text(value)} for _, value in sorted(self._object.items())])
+        found = {UNUSUAL}
+        if self._columns:
+            of_columns = _tokens([_texts(text) for _, text in sorted(self._columns.items())])
+            if of_columns is None:
+                return None
+            found |= of_columns
+        if self._bare is not None:
+            found |= _texts(self._bare)
+        return frozenset(found)
+
+
+def _texts(given: str) -> set[str]:
+    """What a value can be that is asked for by this text."""
+    return {given, _as_text(_parsed(given))}
+
+
+def _tokens(columns: Sequence[set[str]]) -> frozenset[str] | None:
+    if math.prod(map(len, columns)) > _MOST_TOKENS:
+        return None
+    return frozenset({UNUSUAL, *map(joined, product(*columns))})
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 
-from cdc_archive.archive.reader.reader import ArchiveReader, FileFilter
-from cdc_archive.archive.reader.woven import NamedFile
+from cdc_archive.archive.format.change_block import Glance
+from cdc_archive.archive.reader.reader import ArchiveReader, FileFilter, every_file
+from cdc_archive.archive.reader.woven import NamedFile, in_log_order, weave
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
+from cdc_archive.decode.images import key_value
 from cdc_archive.replay.plan import holds_rows
 from cdc_archive.replay.planning import Planning
 from cdc_archive.replay.report import Report
@@ -25,7 +28,7 @@ class Catalog:
     def __init__(self, reader: ArchiveReader, database: sqlite3.Connection) -> None:
         self.reader = reader
         planning = Planning(database)
-        self.plan, _ = planning.walk(reader, None)
+        self.plan, _ = planning.walk(reader, None, keys=True)
         self.files = planning.files
         self._streams: dict[str, set[int]] = {}
         for stream, file in self.files.contents():
@@ -48,13 +51,36 @@ class Catalog:
         partitions = (self.plan.partition(stream) for stream in range(len(self.plan.heads)))
         return {number: one for number, one in enumerate(partitions) if one.topic in topics}
 
-    def changes(self, stream: int, table: str, wanted: FileFilter) -> Iterator[ArchivedRecord]:
-        """The records of a table in a partition, in the order of its log, out of wanted files."""
+    def named_files(
+        self, stream: int, table: str, wanted: FileFilter = every_file
+    ) -> Iterator[NamedFile]:
+        """The wanted files of a table in a partition, in the order of its log."""
 
         def is_wanted(one: NamedFile) -> bool:
             return one.file.table == table and holds_rows(one.file) and wanted(one.file)
 
-        return self.files.records(self.reader, stream, is_wanted)
+        return self.files.of(stream, is_wanted)
+
+    def changes(
+        self, stream: int, table: str, wanted: FileFilter, glance: Glance
+    ) -> Iterator[ArchivedRecord]:
+        """The records of them that a glance takes for wanted."""
+        files = self.named_files(stream, table, wanted)
+        return weave(files, partial(self.reader.named, glance=glance))
+
+    def key_columns(self, table: str) -> set[tuple[str, ...]]:
+        """The columns of the keys in the newest files of a table, as a record of each tells; empty:
+        a key that is no object.
+        """
+        found = set()
+        for stream in self._streams[table]:
+            newest = max(self.named_files(stream, table), key=in_log_order)
+            for archived in self.reader.named(newest):
+                if archived.record.key is not None:
+                    value = key_value(archived.record.key)
+                    found.add(tuple(value) if isinstance(value, dict) else ())
+                    break
+        return found
 
     def account(self, stream: int) -> Report:
         """What the chain of a partition says of losses, quarantine and what was skipped."""

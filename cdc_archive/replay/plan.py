@@ -76,9 +76,18 @@ class Planner:
         reader: the archive.
         database: where the plan is kept, with `SCHEMA`.
         report: takes the losses, the quarantine and what was skipped.
+        keys: whether files are kept with their key statistics.
     """
 
-    def __init__(self, reader: ArchiveReader, database: sqlite3.Connection, report: Report) -> None:
+    def __init__(
+        self,
+        reader: ArchiveReader,
+        database: sqlite3.Connection,
+        report: Report,
+        *,
+        keys: bool = False,
+    ) -> None:
+        self._keys = keys
         self._reader = reader
         self._database = database
         self._report = report
@@ -142,7 +151,7 @@ class Planner:
                     file.first_offset,
                     file.key,
                     commit.sequence,
-                    msgspec.json.encode(file),
+                    msgspec.json.encode(file if self._keys else file.without_keys()),
                 )
                 for incarnation, file in named
                 if file.kind == CHANGES

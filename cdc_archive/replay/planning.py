@@ -56,16 +56,21 @@ class Planning:
             )
         return kept is not None
 
-    def walk(self, reader: ArchiveReader, base: Base | None) -> tuple[Plan, Report]:
-        """Walk the chains, from a base on if it is given and still holds; and what they tell."""
+    def walk(
+        self, reader: ArchiveReader, base: Base | None, *, keys: bool = False
+    ) -> tuple[Plan, Report]:
+        """Walk the chains, from a base on if it is given and still holds; and what they tell.
+
+        `keys`: see `Planner`.
+        """
         self._database.executescript("DELETE FROM known; DELETE FROM files; DELETE FROM accounts;")
         report = Report()
         self._database.execute("BEGIN")
         try:
-            plan = Planner(reader, self._database, report).make(base)
+            plan = Planner(reader, self._database, report, keys=keys).make(base)
         except BaseOutdated:
             self._database.execute("ROLLBACK")
-            return self.walk(reader, None)
+            return self.walk(reader, None, keys=keys)
         if base is not None:
             plan.base = report.checkpoint = base.key
         self._database.execute("COMMIT")

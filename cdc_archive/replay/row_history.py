@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from cdc_archive.archive.reader import quarantine
-from cdc_archive.archive.reader.reader import every_file
-from cdc_archive.archive.reader.row_search import RowSearch, Survey
+from cdc_archive.archive.reader.row_search import RowSearch, Survey, survey
 from cdc_archive.archive.reader.window import Window
 from cdc_archive.audit.actor import ActorFound, Look, decided
 from cdc_archive.audit.build import Builder
@@ -138,13 +138,11 @@ def of_row(catalog: Catalog, table: str, key: AskedKey, rules: Mapping, asked: A
     Raises:
         NothingFound: the table has no keys, or no row with this one; says why.
     """
-    found = Survey(key)
-    for stream in catalog.streams(table):
-        for archived in catalog.changes(stream, table, every_file):
-            found.look(archived)
+    files = [partial(catalog.named_files, stream, table) for stream in catalog.streams(table)]
+    found = survey(key, files, catalog.reader.named)
     if not found.found:
-        raise _nothing(table, key, found)
-    search, read = RowSearch(found), read_row(rules)
+        raise _nothing(table, key, found, catalog)
+    search, read = RowSearch(found, files, catalog.reader.named), read_row(rules)
     losses = _losses(catalog, table, search.keys)
     losses.keyless = found.keyless
     stories: list[LifeStory] = []
@@ -159,8 +157,9 @@ def of_row(catalog: Catalog, table: str, key: AskedKey, rules: Mapping, asked: A
     return RowHistory(catalog.reader.info.id, table, sorted(search.asked), stories, losses)
 
 
-def _nothing(table: str, key: AskedKey, found: Survey) -> NothingFound:
-    if not found.columns:
+def _nothing(table: str, key: AskedKey, found: Survey, catalog: Catalog) -> NothingFound:
+    columns = found.columns or catalog.key_columns(table)
+    if not columns:
         return NothingFound(
             f"{table} has no primary key: its {found.keyless:,} changes bear no key, so which of "
             "them are of one row cannot be told, and there is no history",
@@ -168,7 +167,7 @@ def _nothing(table: str, key: AskedKey, found: Survey) -> NothingFound:
             "Debezium's message.key.columns and set REPLICA IDENTITY FULL (or USING INDEX).\n"
             f"  See its changes: cdc-archive cat --table {shlex.quote(table)}",
         )
-    shapes = " or ".join(sorted(", ".join(one) or "a single value" for one in found.columns))
+    shapes = " or ".join(sorted(", ".join(one) or "a single value" for one in columns))
     return NothingFound(
         f"no row of {table} has or had the key {str(key)[:200]}",
         f"The key of this table is: {shapes}. Give it as JSON, as column=value (again for each "
@@ -181,7 +180,7 @@ def _by_connector(catalog: Catalog, table: str, search: RowSearch) -> Iterator[l
     yield from by_connector(
         ChangeStream(
             number,
-            search.of_row(catalog.changes(number, table, search.may_hold)),
+            search.of_row(catalog.changes(number, table, search.may_hold, search.glance)),
             catalog.plan.restarts,
         )
         for number in catalog.streams(table)

@@ -7,11 +7,13 @@ A commit that does not account for every offset of its range cannot be made or r
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Annotated, Final
 
 import msgspec
 
 from cdc_archive.archive.format import sound, strict_json
+from cdc_archive.archive.format.key_filter import KeyFilter
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import ArchiveDamaged, Stop
 
@@ -30,7 +32,7 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 
     `size` is in bytes; `counts` is by op for changes, by reason for quarantine; event times are in
     microseconds since 1970 UTC, None if no record of the file tells one; `value_schema` is the
-    sha256 of the Connect schema that stands in the file's metadata.
+    sha256 of the Connect schema that stands in the file's metadata; `keys` its key statistics.
     """
 
     key: str
@@ -47,6 +49,17 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     value_schema: Sha256 | None = None
     min_event_time_us: int | None = None
     max_event_time_us: int | None = None
+    keys: KeyFilter | msgspec.UnsetType = msgspec.UNSET
+
+    def may_hold(self, key_hashes: Collection[int] | None) -> bool:
+        """Whether a record under one of these keys can be in it; None: under any."""
+        if key_hashes is None or self.keys is msgspec.UNSET:
+            return True
+        return self.keys.may_hold(key_hashes)
+
+    def without_keys(self) -> FileEntry:
+        """The entry without its key statistics, which are most of its bytes."""
+        return msgspec.structs.replace(self, keys=msgspec.UNSET)
 
 
 class Skipped(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 
 from cdc_archive.archive.format import layout
+from cdc_archive.archive.format.key_filter import KeyFilter
 from cdc_archive.changelog.hour import Hour
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _file(commit: Commit, file: FileEntry) -> Iterator[str]:
     times = (low is None) is (high is None) and -_LONG <= (low or 0) <= (high or 0) < _LONG
     if not times:
         yield f"file {shown}: its event times cannot be"
+    if isinstance(file.keys, KeyFilter) and (told := file.keys.problem()):
+        yield f"file {shown}: key statistics: {told}"
 
 
 def _key(commit: Commit, file: FileEntry) -> str | None:

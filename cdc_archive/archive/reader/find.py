@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.reader.row_search import RowSearch, Survey
+from cdc_archive.archive.reader.row_search import RowKeys, survey
 from cdc_archive.archive.reader.window import Window
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.errors import NothingFound
 from cdc_archive.history.asked_key import AskedKey
-from cdc_archive.history.fold import canonical
 
 
 class Wanted(NamedTuple):
@@ -64,31 +64,39 @@ def records(
 
 
 def _search(reader: ArchiveReader, wanted: Wanted) -> Iterator[ArchivedRecord]:
-    keys: dict[str, set[str]] = {}
+    rows: dict[str, RowKeys] = {}
     partitions = [
         one
         for one in reader.partitions()
         if wanted.topic is None or fnmatchcase(one.topic, wanted.topic)
     ]
     for partition in partitions:
-        topic = partition.topic
-        if wanted.follow_key is not None and topic not in keys:
-            siblings = [one for one in partitions if one.topic == topic]
-            keys[topic] = _followed(reader, siblings, wanted, wanted.follow_key)
-        for archived in reader.scan(partition, wanted.file_matches):
-            if wanted.record_matches(archived) and (
-                wanted.follow_key is None or canonical(archived.record.key) in keys[topic]
-            ):
-                yield archived
+        if wanted.follow_key is None:
+            found = reader.scan(partition, wanted.file_matches)
+        else:
+            topic = partition.topic
+            if topic not in rows:
+                siblings = [one for one in partitions if one.topic == topic]
+                rows[topic] = _followed(reader, siblings, wanted, wanted.follow_key)
+            found = _of_row(reader, partition, wanted, rows[topic])
+        yield from filter(wanted.record_matches, found)
+
+
+def _of_row(
+    reader: ArchiveReader, partition: TopicPartition, wanted: Wanted, row: RowKeys
+) -> Iterator[ArchivedRecord]:
+    def matches(file: FileEntry) -> bool:
+        return wanted.file_matches(file) and row.in_file(file)
+
+    for archived in reader.scan(partition, matches, row.glance):
+        if row.holds(archived.record.key):
+            yield archived
 
 
 def _followed(
     reader: ArchiveReader, topic: list[TopicPartition], wanted: Wanted, key: AskedKey
-) -> set[str]:
+) -> RowKeys:
     """The keys of a row in the partitions of one topic, whenever it had them."""
     at_any_time = Wanted(table=wanted.table).file_matches
-    found = Survey(key)
-    for partition in topic:
-        for archived in reader.scan(partition, at_any_time):
-            found.look(archived)
-    return RowSearch(found).keys
+    files = [partial(reader.files, partition, at_any_time) for partition in topic]
+    return RowKeys(survey(key, files, reader.named))

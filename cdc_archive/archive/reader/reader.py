@@ -17,7 +17,7 @@ from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.checkpoints import Checkpoints
 from cdc_archive.archive.reader.digests import Digests
 from cdc_archive.archive.reader.sealed_links import sealed_links
-from cdc_archive.archive.reader.woven import NamedFile, ReadFile, in_log_order, place, weave
+from cdc_archive.archive.reader.woven import NamedFile, in_log_order, place, weave
 from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
@@ -121,33 +121,36 @@ class ArchiveReader:
         Raises:
             ArchiveDamaged: a file is missing, altered or unreadable.
         """
-        late = [
+        read, late = partial(self.named, glance=glance), self._late(partition, wanted)
+        committed = (
+            archived
+            for commit in self.commits(partition)
+            for archived in weave(_files_of(commit, wanted), read)
+        )
+        if not late:
+            return committed
+        return heapq.merge(committed, weave(late, read), key=place)
+
+    def files(
+        self, partition: TopicPartition, wanted: FileFilter = every_file
+    ) -> Iterator[NamedFile]:
+        """The files that `scan` reads, in the order of the log."""
+        commits = self.commits(partition)
+        committed = (named for commit in commits for named in _files_of(commit, wanted))
+        return heapq.merge(committed, self._late(partition, wanted), key=in_log_order)
+
+    def _late(self, partition: TopicPartition, wanted: FileFilter) -> list[NamedFile]:
+        late = (
             NamedFile(one.incarnation, file, commit.sequence)
             for commit, one in self.recovered(partition)
             for file in one.files
             if wanted(file)
-        ]
-        read = partial(self.named, glance=glance)
-        committed = self._committed(partition, wanted, read)
-        if not late:
-            return committed
-        late.sort(key=in_log_order)
-        return heapq.merge(committed, weave(late, read), key=place)
+        )
+        return sorted(late, key=in_log_order)
 
     def recovered(self, partition: TopicPartition) -> Iterator[tuple[Commit, Recovered]]:
         """What was taken out of quarantine, with the commit that did so; the newest first."""
         return chain.recovered(self._store, self.info.id, partition)
-
-    def _committed(
-        self, partition: TopicPartition, wanted: FileFilter, read: ReadFile
-    ) -> Iterator[ArchivedRecord]:
-        for commit in self.commits(partition):
-            files = (
-                NamedFile(commit.log.incarnation, file, commit.sequence)
-                for file in commit.files
-                if file.kind == layout.CHANGES and wanted(file)
-            )
-            yield from weave(sorted(files, key=in_log_order), read)
 
     def named(self, named: NamedFile, glance: Glance | None = None) -> Iterator[ArchivedRecord]:
         """The change records of a file in offset order, or those that a glance takes for wanted."""
@@ -177,6 +180,16 @@ class ArchiveReader:
         if digest(data) != file.sha256:
             raise ArchiveDamaged(f"{file.key}: its bytes are not those that were committed")
         return data
+
+
+def _files_of(commit: Commit, wanted: FileFilter) -> list[NamedFile]:
+    """The wanted files of changes that a commit names, in the order of the log."""
+    files = (
+        NamedFile(commit.log.incarnation, file, commit.sequence)
+        for file in commit.files
+        if file.kind == layout.CHANGES and wanted(file)
+    )
+    return sorted(files, key=in_log_order)
 
 
 def changes_in(

@@ -1,21 +1,27 @@
-"""Finding the records of one row, under whatever keys it stood. Pure.
+"""Finding the records of one row, under whatever keys it stood.
 
 Two looks at a table: the first at every key, for those that are asked for and for all changes of
-keys; the second at the files that hold the row, for its records. The first gives no more keys than
+keys, but for files whose key statistics tell that they hold none of it; the second at the files
+that hold the row, for its records. The first gives no more keys than
 the row (and whatever stood under its keys) can have had; which of the records are the row's own
 follows from their order (`history/timeline.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
+from cdc_archive.archive.format.change_block import Glance
 from cdc_archive.archive.format.commit import FileEntry
-from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord
+from cdc_archive.archive.format.key_filter import KeyFilter, key_hash
+from cdc_archive.archive.reader.woven import NamedFile, Place, place, weave
+from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord, Headers
 from cdc_archive.decode.images import key_value, parsed
+from cdc_archive.decode.key_token import UNUSUAL, encoded, token
 from cdc_archive.history.asked_key import AskedKey
 from cdc_archive.history.fold import canonical, key_in_header
 from cdc_archive.history.position import NEW_KEY, OLD_KEY
@@ -29,13 +35,21 @@ class Move(NamedTuple):
     time_us: int | None
 
 
+class End(NamedTuple):
+    """The delete of a key that was looked for: number of its partition, place, canonical key."""
+
+    partition: int
+    place: Place
+    key: str
+
+
 @dataclass
 class Survey:
-    """What a look at all records tells of a key.
+    """What a look at a table's records tells of a key.
 
     `found` are the canonical keys that are the one asked for, with their rank; `files` hold them;
     `columns` are the sets of key columns seen (empty: a key that is no object); `keyless` counts
-    row changes without a key.
+    row changes without a key; `ends` are the deletes of keys that were looked for.
     """
 
     asked: AskedKey
@@ -44,38 +58,102 @@ class Survey:
     files: set[str] = field(default_factory=set)
     columns: set[tuple[str, ...]] = field(default_factory=set)
     keyless: int = 0
-    _updates: dict[TopicPartition, str] = field(default_factory=dict)
+    ends: set[End] = field(default_factory=set)
+    _moving: tuple[Headers, bool] = ((), False)
 
-    def look(self, archived: ArchivedRecord) -> None:
-        """Take one record into account; those of a partition in offset order."""
+    def __post_init__(self) -> None:
+        asked = self.asked.tokens()
+        self._tokens = None if asked is None else {*map(encoded, asked)}
+
+    def hashes(self) -> frozenset[int] | None:
+        """Hashes of all keys that are looked for: those asked for, and where their rows moved from
+        or to; None: any. More than before, if what was looked at since has told of a move.
+        """
+        if self._tokens is None:
+            return None
+        self._tokens |= {token(encoded(key)) for key in reachable(self.best(), self.moves)}
+        return frozenset(map(key_hash, self._tokens))
+
+    def glance(self, _op: str, key: bytes | None, headers: Headers) -> bool:
+        """Whether a record tells of a key that is looked for, of a change of keys, or of no key."""
+        if headers is not self._moving[0]:
+            self._moving = headers, any(name in (NEW_KEY, OLD_KEY) for name, _ in headers)
+        return self._moving[1] or key is None or self._tokens is None or token(key) in self._tokens
+
+    def look(self, archived: ArchivedRecord, partition: int, *, again: bool = False) -> None:
+        """Take one record into account.
+
+        Args:
+            archived: the record.
+            partition: number of its partition.
+            again: its file was looked at before, for fewer keys.
+        """
         record = archived.record
         if record.key is None:
-            self.keyless += record.op != "t"
+            self.keyless += record.op != "t" and not again
             return
         value = key_value(record.key)
         self.columns.add(tuple(value) if isinstance(value, dict) else ())
-        if record.op == "u":
-            self._updates[record.topic_partition] = archived.file
+        if record.op == "d":
+            self.ends.add(End(partition, place(archived), canonical(record.key) or ""))
         self._compare(archived, value, record.key)
         for move in moves(record):
             self.moves.append(move)
             for key in (move.old, move.new):
-                self._compare(archived, parsed(key), key.encode("utf-8", "surrogatepass"))
+                self._compare(archived, parsed(key), encoded(key))
 
     def _compare(self, archived: ArchivedRecord, value: Any, key: bytes) -> None:
         rank = self.asked.rank(value)
-        if rank is None:
-            return
-        self.found[canonical(key) or ""] = rank
-        self.files.add(archived.file)
-        witness = self._updates.get(archived.record.topic_partition)
-        if archived.record.op == "d" and witness is not None:
-            self.files.add(witness)
+        if rank is not None:
+            self.found[canonical(key) or ""] = rank
+            self.files.add(archived.file)
 
     def best(self) -> set[str]:
         """The keys that are meant: the same JSON value if there is one, else those of its text."""
         best = min(self.found.values(), default=0)
         return {key for key, rank in self.found.items() if rank == best}
+
+
+Files = Callable[[], Iterable[NamedFile]]
+"""The files of a table in one partition, in the order of its log; may be asked again."""
+
+
+class ReadSome(Protocol):
+    """Gives the records of a file that a glance takes for wanted, in offset order."""
+
+    def __call__(self, named: NamedFile, glance: Glance | None) -> Iterator[ArchivedRecord]:
+        """None: all records."""
+        ...
+
+
+def survey(asked: AskedKey, partitions: Sequence[Files], read: ReadSome) -> Survey:
+    """Look for a key in the files of a table that can hold it, and for what its row moved to.
+
+    Where a file has key statistics they tell; others are read. What a move tells of other keys
+    makes it look again, for these.
+    """
+    found, hashes, looked = Survey(asked), frozenset[int](), False
+    while True:
+        due = found.hashes()
+        more = None if due is None else due - hashes
+        if looked and not more:
+            return found
+        for number, files in enumerate(partitions):
+            named = [_bare(one) for one in files() if _is_due(one, more, found, again=looked)]
+            for archived in weave(named, partial(read, glance=found.glance)):
+                found.look(archived, number, again=looked)
+        hashes, looked = due or hashes, True
+
+
+def _is_due(named: NamedFile, hashes: frozenset[int] | None, found: Survey, *, again: bool) -> bool:
+    keys = named.file.keys
+    if isinstance(keys, KeyFilter) and not again:
+        found.keyless += keys.keyless
+    return named.file.may_hold(hashes)
+
+
+def _bare(named: NamedFile) -> NamedFile:
+    return named._replace(file=named.file.without_keys())
 
 
 def moves(record: ChangeRecord) -> Iterator[Move]:
@@ -120,8 +198,8 @@ def _reached(
     return set(arrival)
 
 
-class RowSearch:
-    """The second look.
+class RowKeys:
+    """The keys that a row had, and which records and files have them.
 
     Args:
         found: what the first look told.
@@ -130,11 +208,53 @@ class RowSearch:
     def __init__(self, found: Survey) -> None:
         self.asked = found.best()
         self.keys = reachable(self.asked, found.moves)
-        self._files = found.files if self.keys <= found.found.keys() else None
+        self._tokens = {encoded(UNUSUAL), *(token(encoded(key)) for key in self.keys)}
+        self._hashes = frozenset(map(key_hash, self._tokens))
+
+    def in_file(self, file: FileEntry) -> bool:
+        """Whether a file may hold records under one of them."""
+        return bool(self.keys) and file.may_hold(self._hashes)
+
+    def glance(self, _op: str, key: bytes | None, _headers: Headers) -> bool:
+        """Whether a record may stand under one of them."""
+        return key is not None and token(key) in self._tokens
+
+    def holds(self, key: bytes | None) -> bool:
+        """Whether a message's key is one of them."""
+        return key is not None and token(key) in self._tokens and canonical(key) in self.keys
+
+
+class RowSearch(RowKeys):
+    """The second look.
+
+    Args:
+        found: what the first look told.
+        partitions: where it looked.
+        read: reads their files.
+    """
+
+    def __init__(self, found: Survey, partitions: Sequence[Files], read: ReadSome) -> None:
+        super().__init__(found)
+        self._elsewhere = not self.keys <= found.found.keys()
+        self._files = found.files | {*self._witnesses(found, partitions, read)}
+
+    def _witnesses(
+        self, found: Survey, partitions: Sequence[Files], read: ReadSome
+    ) -> Iterator[str]:
+        """The files that hold the newest update before each delete of the row."""
+        for number, files in enumerate(partitions):
+            ends = [end for at, end, key in found.ends if at == number and key in self.keys]
+            if ends:
+                yield from filter(None, map(Updates(files(), read).newest_before, ends))
 
     def may_hold(self, file: FileEntry) -> bool:
         """Whether a file of the table can hold what is looked for."""
-        return self._files is None or file.key in self._files or "t" in file.counts
+        known = file.key in self._files or "t" in file.counts
+        return known or (self._elsewhere and self.in_file(file))
+
+    def glance(self, op: str, key: bytes | None, headers: Headers) -> bool:
+        """Whether `of_row` has to see a record."""
+        return op in ("t", "u") or super().glance(op, key, headers)
 
     def of_row(self, records: Iterable[ArchivedRecord]) -> Iterator[ArchivedRecord]:
         """Of a partition's records those of these keys and the TRUNCATEs.
@@ -147,10 +267,52 @@ class RowSearch:
             record = archived.record
             if record.op == "t":
                 yield archived
-            elif canonical(record.key) in self.keys:
+            elif self.holds(record.key):
                 if record.op == "d" and witness is not None:
                     yield witness
                     witness = None
                 yield archived
             elif record.op == "u" and record.key is not None:
                 witness = archived
+
+
+class Updates:
+    """Where a partition's updates stand.
+
+    Args:
+        files: all its files of a table.
+        read: reads one.
+    """
+
+    def __init__(self, files: Iterable[NamedFile], read: ReadSome) -> None:
+        holding = [_bare(one) for one in files if "u" in one.file.counts]
+        self._files = sorted(holding, key=_ends_at, reverse=True)
+        self._read = read
+        self._known: dict[str, list[Place]] = {}
+
+    def newest_before(self, end: Place) -> str | None:
+        """The file that holds the newest update before a place; None if there is none."""
+        newest, file = (-1, -1), None
+        for named in self._files:
+            if _ends_at(named) <= newest:
+                break
+            places = self._places(named) if _begins_at(named) < end else []
+            count = bisect_left(places, end)
+            if count and places[count - 1] > newest:
+                newest, file = places[count - 1], named.file.key
+        return file
+
+    def _places(self, named: NamedFile) -> list[Place]:
+        known = self._known.get(named.file.key)
+        if known is None:
+            found = self._read(named, lambda op, key, _: op == "u" and key is not None)
+            known = self._known[named.file.key] = [place(one) for one in found]
+        return known
+
+
+def _begins_at(named: NamedFile) -> Place:
+    return named.incarnation, named.file.first_offset
+
+
+def _ends_at(named: NamedFile) -> Place:
+    return named.incarnation, named.file.last_offset

@@ -22,7 +22,11 @@ ReadFile = Callable[[NamedFile], Iterator[ArchivedRecord]]
 """Gives the records of a file, or some of them, in offset order."""
 
 
-def place(archived: ArchivedRecord) -> tuple[int, int]:
+Place = tuple[int, int]
+"""Where a record stands in its log: incarnation, offset."""
+
+
+def place(archived: ArchivedRecord) -> Place:
     """Where a record stands in its log: incarnation, offset."""
     return archived.incarnation, archived.record.offset
 
@@ -60,11 +64,11 @@ def weave(files: Iterable[NamedFile], read: ReadFile) -> Iterator[ArchivedRecord
 
 
 class _Reading(NamedTuple):
-    place: tuple[int, int]
+    place: Place
     number: int
     record: ArchivedRecord
     rest: Iterator[ArchivedRecord]
-    ends: tuple[int, int]
+    ends: Place
 
 
 def _rest(reading: _Reading) -> Iterator[ArchivedRecord]:

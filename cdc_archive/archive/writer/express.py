@@ -17,6 +17,7 @@ import msgspec
 
 from cdc_archive.archive.format import avro
 from cdc_archive.archive.format.layout import CHANGES
+from cdc_archive.archive.writer.keys_seen import OTHER_KEYS, KeysSeen
 from cdc_archive.archive.writer.open_file import RECORD_BYTES, FileIdentity, OpenFile
 from cdc_archive.archive.writer.stream_watch import StreamWatch
 from cdc_archive.changelog.hour import (
@@ -70,10 +71,13 @@ class _High(dict[int, bytes]):
 
 
 class _Target(NamedTuple):
-    """Where a record goes: the file of a table and hour, and Avro of what its records repeat."""
+    """Where a record goes: the file of a table and hour, Avro of what its records repeat, and where
+    their keys go.
+    """
 
     file: OpenFile
     words: bytes
+    keys: KeysSeen | None
 
 
 class _Wrapper(NamedTuple):
@@ -181,6 +185,8 @@ class Express:
                 place = quick_source(source)
                 us, op = place.ts_us, found.op
                 if headers is not known or timestamp_type != known_type:
+                    if not OTHER_KEYS.isdisjoint(name for name, _ in headers):
+                        break
                     known, known_type = headers, timestamp_type
                     stamp = avro.long(timestamp_type + 1) + avro.headers(headers)
             except (msgspec.DecodeError, ValueError, RecursionError):
@@ -247,6 +253,11 @@ class Express:
                     rest,
                 )
             )
+            if target.keys is not None:
+                if key is None:
+                    target.keys.keyless += op != "t"
+                else:
+                    target.keys.waiting.append(key)
             if target.file.append(encoded, offset, us, op):
                 unsettled.append(target.file)
             held += len(encoded) + RECORD_BYTES
@@ -276,7 +287,7 @@ class Express:
         if file is None:
             return None
         words = avro.sized(SOURCE_TIME.encode()) + avro.sized(name.encode())
-        target = _Target(file, words)
+        target = _Target(file, words, file.keys)
         wrapper.targets[place.db, place.schema, place.table, hour] = target
         return target
 

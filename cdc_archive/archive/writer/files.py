@@ -18,7 +18,7 @@ from cdc_archive.archive.writer.open_file import (
 )
 from cdc_archive.changelog.hour import Hour, hour_of, plausible
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.changelog.record import JsonText
+from cdc_archive.changelog.record import ChangeRecord, JsonText
 from cdc_archive.decode.decoder import Decoded
 from cdc_archive.errors import Undecodable
 from cdc_archive.source.message import Message
@@ -68,7 +68,7 @@ class Files:
             encoded = avro.change(self.prefix, record)
         except UnicodeEncodeError:
             raise Undecodable("invalid_header_name", _BAD_NAME) from None
-        self._append(identity, schema, encoded, record.offset, time, record.op)
+        self._append(identity, schema, encoded, record.offset, time, record.op, record)
         if time is not None:
             newest = self.newest_event_us
             self.newest_event_us = time if newest is None else max(newest, time)
@@ -89,6 +89,7 @@ class Files:
         offset: int,
         event_time_us: int | None,
         label: str,
+        record: ChangeRecord | None = None,
     ) -> None:
         file = self.opened.get(identity)
         began = file is None
@@ -96,6 +97,8 @@ class Files:
             file = self.opened[identity] = OpenFile(
                 identity, self._partition, schema, self._form, self._incarnation, self._beside
             )
+        if record is not None:
+            file.note_keys(record)
         filled = file.append(encoded, offset, event_time_us, label)
         self.buffered_bytes += len(encoded) + RECORD_BYTES + (file.head_bytes if began else 0)
         if filled:

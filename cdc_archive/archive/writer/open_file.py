@@ -13,11 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from cdc_archive.archive.format import container, layout
 from cdc_archive.archive.format.commit import FileEntry, digest
+from cdc_archive.archive.writer.keys_seen import KEY_BYTES, KeysSeen
 from cdc_archive.changelog.hour import Hour
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.changelog.record import JsonText
+from cdc_archive.changelog.record import ChangeRecord, JsonText
 from cdc_archive.storage.object_store import Content
 
 OVERHEAD_BYTES: Final = 1536
@@ -43,10 +46,13 @@ _SCHEMAS: Final = {
 
 
 class FileFormat(NamedTuple):
-    """How files are written: codec (codecs.COMPRESS), raw bytes after which a block ends."""
+    """How files are written: codec (codecs.COMPRESS), raw bytes after which a block ends, and
+    whether their commit tells which keys they may hold.
+    """
 
     codec: str = "zstandard"
     block_bytes: int = 65536
+    keys: bool = True
 
 
 class FileIdentity(NamedTuple):
@@ -102,6 +108,13 @@ class OpenFile:
         self._counts: Counter[str] = Counter()
         self._first = self._last = -1
         self._times: tuple[int, int] | None = None
+        keeps = form.keys and identity.kind == layout.CHANGES
+        self.keys = KeysSeen() if keeps else None
+
+    def note_keys(self, record: ChangeRecord) -> None:
+        """Take the keys of a record, which is appended next, into the file's key statistics."""
+        if self.keys is not None:
+            self.keys.add(record)
 
     def append(self, encoded: bytes, offset: int, event_time_us: int | None, label: str) -> bool:
         """Take one more record, which costs its bytes and `RECORD_BYTES`.
@@ -148,6 +161,9 @@ class OpenFile:
         container.require_openable(self._block_size)
         records, codec, sync = self._block, self._form.codec, self._sync
         held = self._block_size + RECORD_BYTES * len(records)
+        if self.keys is not None:
+            self.keys.hash_many()
+            held -= KEY_BYTES * len(records)
         self._count()
         self._block, self._block_size = [], 0
         making = self._beside(lambda: container.block(b"".join(records), len(records), codec, sync))
@@ -213,4 +229,5 @@ class OpenFile:
             value_schema=value_schema,
             min_event_time_us=low,
             max_event_time_us=high,
+            keys=UNSET if self.keys is None else self.keys.filter(),
         )

@@ -1,0 +1,57 @@
+"""The keys of a data file while it grows: what its key statistics are made of."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final
+
+from cdc_archive.archive.format import key_filter
+from cdc_archive.archive.format.key_filter import KeyFilter, key_hash
+from cdc_archive.changelog.record import ChangeRecord
+from cdc_archive.decode.key_token import tokens
+
+KEY_BYTES: Final = 8
+"""What is held of a record's key once it was hashed."""
+OTHER_KEYS: Final = frozenset({"__debezium.newkey", "__debezium.oldkey"})
+"""Headers of a change of key: the key that the row has from now on, or had."""
+_AT_ONCE: Final = 256
+
+
+class KeysSeen:
+    """Collects keys; many are hashed at once, which is cheaper.
+
+    Attributes:
+        waiting: keys that are yet to be hashed; more may be put into it.
+        keyless: how many records have none, TRUNCATEs not among them.
+    """
+
+    def __init__(self) -> None:
+        self._hashes = array("Q")
+        self.waiting: list[bytes] = []
+        self.keyless = 0
+
+    def add(self, record: ChangeRecord) -> None:
+        """Take the keys of a record."""
+        if record.key is not None:
+            self.waiting.append(record.key)
+        elif record.op != "t":
+            self.keyless += 1
+        for name, value in record.headers:
+            if name in OTHER_KEYS and value is not None:
+                self.waiting.append(value)
+
+    def hash_many(self) -> None:
+        """Hash those that wait, if it is worth while."""
+        if len(self.waiting) >= _AT_ONCE:
+            self._hash()
+
+    def _hash(self) -> None:
+        if not self.waiting:
+            return
+        self._hashes.extend(map(key_hash, tokens(self.waiting)))
+        self.waiting.clear()
+
+    def filter(self) -> KeyFilter:
+        """The statistics."""
+        self._hash()
+        return key_filter.made(self._hashes, self.keyless)
