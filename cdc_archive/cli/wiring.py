@@ -35,19 +35,11 @@ from cdc_archive.sinks.sink import Sink
 from cdc_archive.source.cluster import ClusterAdmin
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.reading import TopicReader
-from cdc_archive.source.recorded import RecordedSource
 from cdc_archive.source.source import Source
 from cdc_archive.storage.object_store import ObjectStore
 from cdc_archive.storage.retry import Patience, RetryingStore
 from cdc_archive.telemetry import logs
-from cdc_archive.worker.assignment import Assignment
-from cdc_archive.worker.background import Background
-from cdc_archive.worker.checkpoint import Checkpoint
 from cdc_archive.worker.limits import Limits
-from cdc_archive.worker.observed import Observed
-from cdc_archive.worker.owned import OpenBatch
-from cdc_archive.worker.topics import Topics
-from cdc_archive.worker.worker import Worker
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -55,6 +47,9 @@ if TYPE_CHECKING:
     from cdc_archive.archive.writer.sealing import Sealer
     from cdc_archive.signing.signer import Signer
     from cdc_archive.storage.s3 import S3Options
+    from cdc_archive.worker.observed import Observed
+    from cdc_archive.worker.owned import OpenBatch
+    from cdc_archive.worker.worker import Worker
 
 _TOPIC_PATIENCE_S: Final = 300.0
 """How long a worker with something to commit waits for a broker to answer."""
@@ -240,6 +235,8 @@ def lacking(what: str, extra: str) -> ConfigInvalid:
 
 def recorded_source(paths: Sequence[Path]) -> Source:
     """Topic dumps."""
+    from cdc_archive.source.recorded import RecordedSource
+
     return RecordedSource(paths)
 
 
@@ -272,6 +269,12 @@ def committer(store: ObjectStore, run_all: RunAll = one_by_one) -> tuple[Committ
 
 def worker(settings: Settings, source: Source, store: ObjectStore, observed: Observed) -> Worker:
     """A worker, ready to run."""
+    from cdc_archive.worker.assignment import Assignment
+    from cdc_archive.worker.background import Background
+    from cdc_archive.worker.checkpoint import Checkpoint
+    from cdc_archive.worker.topics import Topics
+    from cdc_archive.worker.worker import Worker
+
     threads = settings.worker.upload_threads
     commits, uploads = Background(threads, "commit"), Background(threads, "upload")
     blocks = Background(_COMPRESSING_THREADS, "compress")
@@ -351,7 +354,8 @@ def retries(settings: Settings, store: ObjectStore, asked: Asked) -> Iterator[Ou
 
 
 def _form(settings: Settings) -> FileFormat:
-    return FileFormat(settings.archive.codec, settings.archive.block_bytes)
+    archive = settings.archive
+    return FileFormat(archive.codec, archive.block_bytes, archive.key_statistics)
 
 
 def _batches(settings: Settings, beside: Beside) -> OpenBatch:

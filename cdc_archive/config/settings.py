@@ -146,6 +146,9 @@ class ArchiveSettings(Section):
 
     codec: Literal["zstandard", "deflate", "null"] = _field("compression", "deflate", "zstandard")
     block_bytes: int = _field("raw bytes of a block", 65_536, 65_536, ge=1_024, le=16 * MIB)
+    key_statistics: bool = _field(
+        "commits tell which keys a file may hold: `history` reads few files", False, True
+    )
     commit_bytes: int = _field(
         "of one topic partition held in memory", 64 * MIB, 64 * MIB, ge=65_536
     )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from functools import partial
 
-from cdc_archive.archive.format.change_block import Glance
 from cdc_archive.archive.reader.reader import ArchiveReader, FileFilter, every_file
-from cdc_archive.archive.reader.woven import NamedFile, in_log_order, weave
+from cdc_archive.archive.reader.woven import NamedFile, in_log_order
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.changelog.record import ArchivedRecord
 from cdc_archive.decode.images import key_value
 from cdc_archive.replay.plan import holds_rows
 from cdc_archive.replay.planning import Planning
@@ -60,13 +57,6 @@ class Catalog:
             return one.file.table == table and holds_rows(one.file) and wanted(one.file)
 
         return self.files.of(stream, is_wanted)
-
-    def changes(
-        self, stream: int, table: str, wanted: FileFilter, glance: Glance
-    ) -> Iterator[ArchivedRecord]:
-        """The records of them that a glance takes for wanted."""
-        files = self.named_files(stream, table, wanted)
-        return weave(files, partial(self.reader.named, glance=glance))
 
     def key_columns(self, table: str) -> set[tuple[str, ...]]:
         """The columns of the keys in the newest files of a table, as a record of each tells; empty:

@@ -108,7 +108,7 @@ class Planner:
         if base is not None:
             self._report.add(base.account)
         numbers = {one: number for number, one in enumerate(self._reader.partitions())}
-        for link in self._reader.every_link(heads):
+        for link in self._reader.every_link(heads, numbers):
             partition = link.commit.topic_partition
             if partition not in numbers:
                 continue  # it came while we read

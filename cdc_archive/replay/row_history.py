@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cdc_archive.archive.reader import quarantine
 from cdc_archive.archive.reader.row_search import RowSearch, Survey, survey
 from cdc_archive.archive.reader.window import Window
+from cdc_archive.archive.reader.woven import weave
 from cdc_archive.audit.actor import ActorFound, Look, decided
 from cdc_archive.audit.build import Builder
 from cdc_archive.audit.mapping import Mapping
@@ -180,7 +181,7 @@ def _by_connector(catalog: Catalog, table: str, search: RowSearch) -> Iterator[l
     yield from by_connector(
         ChangeStream(
             number,
-            search.of_row(catalog.changes(number, table, search.may_hold, search.glance)),
+            search.of_row(weave(catalog.named_files(number, table, search.may_hold), search.read)),
             catalog.plan.restarts,
         )
         for number in catalog.streams(table)

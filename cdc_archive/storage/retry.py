@@ -20,7 +20,6 @@ _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
 _FIRST_S: Final = 0.1
 _LONGEST_S: Final = 10.0
-_PAGE: Final = 1000
 
 
 class Patience(NamedTuple):
@@ -83,22 +82,19 @@ class RetryingStore:
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[ObjectStat]:
         """See the port. A listing that broke off goes on after the last object seen."""
-        after = start_after
+        after, listing = start_after, self._inner.list(prefix, start_after)
 
-        def rest() -> list[ObjectStat]:
-            page = []
-            for stat in self._inner.list(prefix, after):
-                page.append(stat)
-                if len(page) == _PAGE:
-                    break
-            return page
+        def following() -> ObjectStat | None:
+            nonlocal listing
+            try:
+                return next(listing, None)
+            except Retry:
+                listing = self._inner.list(prefix, after)
+                raise
 
-        while True:
-            page = self._insist(rest)
-            yield from page
-            if len(page) < _PAGE:
-                return
-            after = page[-1].key
+        while (stat := self._insist(following)) is not None:
+            yield stat
+            after = stat.key
 
     def check(self) -> None:
         """See the port: fails at once, for a start should not hang."""

@@ -79,6 +79,9 @@ _THROTTLED: Final = frozenset({"SlowDown", "Throttling", "ThrottlingException", 
 _CONFLICT: Final = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 """Another request for this key is under way, and may still fail: nothing was done, ask again."""
 _HTTP_SERVER_ERROR: Final = 500
+_FEW: Final = 10
+_MANY: Final = 1000
+"""Objects in the first and in each further answer to a listing."""
 
 
 class S3Options(NamedTuple):
@@ -216,18 +219,25 @@ class S3Store:
         return ObjectStat(key, found["ContentLength"], found["LastModified"].timestamp())
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[ObjectStat]:
-        """See the port. One request for each 1,000 objects."""
+        """See the port. One request for the first few objects, for many want no more, then one for
+        each 1,000.
+        """
         arguments = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
         if start_after:
             arguments["StartAfter"] = self._prefix + start_after
+        size = _FEW
         try:
-            for page in self._s3.get_paginator("list_objects_v2").paginate(**arguments):
+            while True:
+                page = self._s3.list_objects_v2(**arguments, MaxKeys=size)
                 for found in page.get("Contents", ()):
                     yield ObjectStat(
                         found["Key"].removeprefix(self._prefix),
                         found["Size"],
                         found["LastModified"].timestamp(),
                     )
+                if not page.get("IsTruncated"):
+                    return
+                arguments["ContinuationToken"], size = page["NextContinuationToken"], _MANY
         except ClientError as error:
             raise self._told(error, prefix) from None
         except BotoCoreError as error:

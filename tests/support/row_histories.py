@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from cdc_archive.archive.reader.reader import ArchiveReader
+from cdc_archive.archive.writer.open_file import FileFormat
 from cdc_archive.audit.mapping import Mapping
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.history.asked_key import AskedKey
@@ -34,11 +35,15 @@ def numbered(log: Iterable[Message]) -> Iterator[Message]:
 
 
 def history_of(
-    log: Iterable[Message], *key: str, asked: Asked = EVERYTHING, rules: Mapping = OPENAI
+    log: Iterable[Message],
+    *key: str,
+    asked: Asked = EVERYTHING,
+    rules: Mapping = OPENAI,
+    form: FileFormat = FileFormat(),  # noqa: B008  # a frozen value
 ) -> RowHistory:
     """The history of a row of table lab.app.t; a file holds a few records."""
-    store = MemoryStore()
-    Workshop(SimulatedSource(numbered(log), batch=3), store, Limits(commit_records=3)).run()
+    store, source = MemoryStore(), SimulatedSource(numbered(log), batch=3)
+    Workshop(source, store, Limits(commit_records=3), form=form).run()
     with closing(sqlite3.connect("", isolation_level=None)) as database:
         catalog = Catalog(ArchiveReader(store), database)
         return row_history.of_row(catalog, "lab.app.t", AskedKey(key), rules, asked)

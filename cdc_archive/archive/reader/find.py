@@ -88,7 +88,7 @@ def _of_row(
     def matches(file: FileEntry) -> bool:
         return wanted.file_matches(file) and row.in_file(file)
 
-    for archived in reader.scan(partition, matches, row.glance):
+    for archived in reader.scan(partition, matches, lambda _, key, __: row.has(key)):
         if row.holds(archived.record.key):
             yield archived
 

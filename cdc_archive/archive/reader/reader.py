@@ -6,7 +6,7 @@ Files that no commit names are invisible here; `verify` lists them.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -69,18 +69,21 @@ class ArchiveReader:
         return chain.walk(self._store, self.info.id, partition, after)
 
     def every_link(
-        self, known: Mapping[TopicPartition, chain.Link] | None = None
+        self,
+        known: Mapping[TopicPartition, chain.Link] | None = None,
+        partitions: Iterable[TopicPartition] | None = None,
     ) -> Iterator[chain.Link]:
         """The commits of all chains, each chain in its order; of sealed hours from their digests.
 
         Args:
             known: the last commit of each chain that need not be read again.
+            partitions: those of the archive, if they are known.
         """
         last = dict(known or {})
         for link in sealed_links(self.digests, last):
             last[link.commit.topic_partition] = link
             yield link
-        for partition in self.partitions():
+        for partition in self.partitions() if partitions is None else partitions:
             yield from self.links(partition, last.get(partition))
 
     def link(self, partition: TopicPartition, sequence: int) -> chain.Link:

@@ -35,6 +35,18 @@ class Move(NamedTuple):
     time_us: int | None
 
 
+Files = Callable[[], Iterable[NamedFile]]
+"""The files of a table in one partition, in the order of its log; may be asked again."""
+
+
+class ReadSome(Protocol):
+    """Gives the records of a file that a glance takes for wanted, in offset order."""
+
+    def __call__(self, named: NamedFile, glance: Glance | None) -> Iterator[ArchivedRecord]:
+        """None: all records."""
+        ...
+
+
 class End(NamedTuple):
     """The delete of a key that was looked for: number of its partition, place, canonical key."""
 
@@ -60,10 +72,19 @@ class Survey:
     keyless: int = 0
     ends: set[End] = field(default_factory=set)
     _moving: tuple[Headers, bool] = ((), False)
+    _counted: set[str] = field(default_factory=set)
+    _kept: dict[str, list[ArchivedRecord]] | None = field(default_factory=dict)
+    _room: int = 10_000
 
     def __post_init__(self) -> None:
         asked = self.asked.tokens()
         self._tokens = None if asked is None else {*map(encoded, asked)}
+
+    def count(self, file: FileEntry) -> None:
+        """Count a file's records without a key, if its key statistics tell."""
+        if isinstance(file.keys, KeyFilter):
+            self.keyless += file.keys.keyless
+            self._counted.add(file.key)
 
     def hashes(self) -> frozenset[int] | None:
         """Hashes of all keys that are looked for: those asked for, and where their rows moved from
@@ -80,6 +101,25 @@ class Survey:
             self._moving = headers, any(name in (NEW_KEY, OLD_KEY) for name, _ in headers)
         return self._moving[1] or key is None or self._tokens is None or token(key) in self._tokens
 
+    def read(self, read: ReadSome, named: NamedFile) -> Iterator[ArchivedRecord]:
+        """What a glance takes for wanted in a file; kept, so that it need not be read again, unless
+        that were too much.
+        """
+        kept: list[ArchivedRecord] = []
+        if self._kept is not None:
+            self._kept[named.file.key] = kept
+        for archived in read(named, self.glance):
+            if self._kept is not None:
+                kept.append(archived)
+                self._room -= 1
+                if self._room < 0:
+                    self._kept = None
+            yield archived
+
+    def kept(self, file: str) -> list[ArchivedRecord] | None:
+        """What was kept of a file."""
+        return None if self._kept is None else self._kept.get(file)
+
     def look(self, archived: ArchivedRecord, partition: int, *, again: bool = False) -> None:
         """Take one record into account.
 
@@ -90,7 +130,7 @@ class Survey:
         """
         record = archived.record
         if record.key is None:
-            self.keyless += record.op != "t" and not again
+            self.keyless += record.op != "t" and not again and archived.file not in self._counted
             return
         value = key_value(record.key)
         self.columns.add(tuple(value) if isinstance(value, dict) else ())
@@ -114,18 +154,6 @@ class Survey:
         return {key for key, rank in self.found.items() if rank == best}
 
 
-Files = Callable[[], Iterable[NamedFile]]
-"""The files of a table in one partition, in the order of its log; may be asked again."""
-
-
-class ReadSome(Protocol):
-    """Gives the records of a file that a glance takes for wanted, in offset order."""
-
-    def __call__(self, named: NamedFile, glance: Glance | None) -> Iterator[ArchivedRecord]:
-        """None: all records."""
-        ...
-
-
 def survey(asked: AskedKey, partitions: Sequence[Files], read: ReadSome) -> Survey:
     """Look for a key in the files of a table that can hold it, and for what its row moved to.
 
@@ -139,17 +167,15 @@ def survey(asked: AskedKey, partitions: Sequence[Files], read: ReadSome) -> Surv
         if looked and not more:
             return found
         for number, files in enumerate(partitions):
-            named = [_bare(one) for one in files() if _is_due(one, more, found, again=looked)]
-            for archived in weave(named, partial(read, glance=found.glance)):
+            named = []
+            for one in files():
+                if not looked:
+                    found.count(one.file)
+                if one.file.may_hold(more):
+                    named.append(_bare(one))
+            for archived in weave(named, partial(found.read, read)):
                 found.look(archived, number, again=looked)
         hashes, looked = due or hashes, True
-
-
-def _is_due(named: NamedFile, hashes: frozenset[int] | None, found: Survey, *, again: bool) -> bool:
-    keys = named.file.keys
-    if isinstance(keys, KeyFilter) and not again:
-        found.keyless += keys.keyless
-    return named.file.may_hold(hashes)
 
 
 def _bare(named: NamedFile) -> NamedFile:
@@ -215,13 +241,13 @@ class RowKeys:
         """Whether a file may hold records under one of them."""
         return bool(self.keys) and file.may_hold(self._hashes)
 
-    def glance(self, _op: str, key: bytes | None, _headers: Headers) -> bool:
-        """Whether a record may stand under one of them."""
+    def has(self, key: bytes | None) -> bool:
+        """Whether a message's key may be one of them; asked of each record, so it is quick."""
         return key is not None and token(key) in self._tokens
 
     def holds(self, key: bytes | None) -> bool:
         """Whether a message's key is one of them."""
-        return key is not None and token(key) in self._tokens and canonical(key) in self.keys
+        return self.has(key) and canonical(key) in self.keys
 
 
 class RowSearch(RowKeys):
@@ -235,26 +261,36 @@ class RowSearch(RowKeys):
 
     def __init__(self, found: Survey, partitions: Sequence[Files], read: ReadSome) -> None:
         super().__init__(found)
+        self._found = found
+        self._read = read
         self._elsewhere = not self.keys <= found.found.keys()
-        self._files = found.files | {*self._witnesses(found, partitions, read)}
+        self._witnesses = {*self._before_ends(found, partitions)}
+        self._files = found.files | self._witnesses
 
-    def _witnesses(
-        self, found: Survey, partitions: Sequence[Files], read: ReadSome
-    ) -> Iterator[str]:
+    def _before_ends(self, found: Survey, partitions: Sequence[Files]) -> Iterator[str]:
         """The files that hold the newest update before each delete of the row."""
         for number, files in enumerate(partitions):
             ends = [end for at, end, key in found.ends if at == number and key in self.keys]
             if ends:
-                yield from filter(None, map(Updates(files(), read).newest_before, ends))
+                yield from filter(None, map(Updates(files(), self._read).newest_before, ends))
 
     def may_hold(self, file: FileEntry) -> bool:
         """Whether a file of the table can hold what is looked for."""
         known = file.key in self._files or "t" in file.counts
         return known or (self._elsewhere and self.in_file(file))
 
-    def glance(self, op: str, key: bytes | None, headers: Headers) -> bool:
-        """Whether `of_row` has to see a record."""
-        return op in ("t", "u") or super().glance(op, key, headers)
+    def read(self, named: NamedFile) -> Iterator[ArchivedRecord]:
+        """The records of a file that `of_row` has to see."""
+        kept = self._found.kept(named.file.key)
+        if (
+            kept is not None
+            and named.file.key not in self._witnesses
+            and "t" not in named.file.counts
+        ):
+            return (one for one in kept if self.has(one.record.key))
+        if named.file.key in self._witnesses:
+            return self._read(named, lambda op, key, _: op in ("t", "u") or self.has(key))
+        return self._read(named, lambda op, key, _: op == "t" or self.has(key))
 
     def of_row(self, records: Iterable[ArchivedRecord]) -> Iterator[ArchivedRecord]:
         """Of a partition's records those of these keys and the TRUNCATEs.
