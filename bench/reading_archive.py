@@ -1,7 +1,7 @@
 """Archives to read from, made by the archive's own writer of changes as Debezium writes them.
 
-Four tables, about 1 KB a change, REPLICA IDENTITY FULL for two of them; a fifth of the changes creates
-a row, the others update one that is there. Each commit of a topic partition is an hour's.
+Four tables, about 1 KB a change, REPLICA IDENTITY FULL for two of them; a fifth of the changes
+creates a row, the others update one that is there. Each commit of a topic partition is an hour's.
 """
 
 from __future__ import annotations

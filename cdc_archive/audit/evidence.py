@@ -16,6 +16,7 @@ _PAIRS: Final = [two + one for one in _ALPHABET for two in _ALPHABET]
 _PAIR: Final = len(_PAIRS)
 _FOUR: Final = _PAIR**2
 _EIGHT: Final = _PAIR**4
+_ID_EIGHTS: Final = 3
 _OF_A_MEMBER: Final = (
     "table",
     "key",
@@ -46,17 +47,13 @@ def event_id(transition: Transition, kind: str) -> str:
         place += f"/{record.offset}"
     text = "\0".join((place, record.table, transition.key or "", kind))
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    number, first = divmod(number, _EIGHT)
-    number, second = divmod(number, _EIGHT)
-    return f"audit_log-{_eight(first)}{_eight(second)}{_eight(number % _EIGHT)}"
-
-
-def _eight(number: int) -> str:
-    """Eight digits of a number, the lowest first."""
-    high, low = divmod(number, _FOUR)
-    b, a = divmod(low, _PAIR)
-    d, c = divmod(high, _PAIR)
-    return _PAIRS[a] + _PAIRS[b] + _PAIRS[c] + _PAIRS[d]
+    digits = ["audit_log-"]
+    for _ in range(_ID_EIGHTS):
+        number, eight = divmod(number, _EIGHT)
+        high, low = eight // _FOUR, eight % _FOUR
+        digits += _PAIRS[low % _PAIR], _PAIRS[low // _PAIR]
+        digits += _PAIRS[high % _PAIR], _PAIRS[high // _PAIR]
+    return "".join(digits)
 
 
 def of_event(event: str, kind: str, transition: Transition, found: ActorFound) -> Row:

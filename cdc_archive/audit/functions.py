@@ -18,6 +18,9 @@ _told: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _text: Final = json.JSONEncoder(separators=(",", ":"), default=str, sort_keys=True).encode
 """A value as text that is equal for equal values."""
 
+_ALLOWED: Final[dict[int, tuple[list[str], list[str]]]] = {}
+"""By the identity of a list of types in a signature: these live as long as the program."""
+
 
 class Functions(Standard):
     """The functions, as they answer for one change.
@@ -30,6 +33,13 @@ class Functions(Standard):
     def __init__(self, context: Context, change: Change | None) -> None:
         self._context = context
         self._change = change
+
+    def _get_allowed_pytypes(self, types: list[str]) -> tuple[list[str], list[str]]:
+        """Asked for each argument of each call: remembered."""
+        known = _ALLOWED.get(id(types))
+        if known is None:
+            known = _ALLOWED[id(types)] = super()._get_allowed_pytypes(types)  # type: ignore[misc]
+        return known
 
     @signature({"types": ["string"]}, {"types": []})
     def _func_lookup(self, name: str, key: Any) -> Row | None:

@@ -20,12 +20,15 @@ UNUSUAL: Final = "*"
 them."""
 _SEPARATOR: Final = "\0"
 _decode_lines: Final = msgspec.json.Decoder(float_hook=exact).decode_lines
-
-
-_PLAIN: Final = rb'\{"[ !#-\[\]-~]*":(?:"([ !#-\[\]-~]*)"|(0|-?[1-9][0-9]*))\}'
+_PLAIN: Final = rb'\{"[ !#-\[\]-~]*":(?:"([ !#-\[\]-~]*)"|(0|-?[1-9][0-9]{0,99}))\}'
 """Keys of one column as Connect writes them: an ASCII text without escapes, or a whole number."""
 _plain: Final = re.compile(_PLAIN).fullmatch
 _plain_lines: Final = re.compile(b"^" + _PLAIN + b"$", re.MULTILINE).findall
+
+
+def is_plain(key: bytes) -> bool:
+    """Whether a key is of one column and written as JSON always writes it."""
+    return _plain(key) is not None
 
 
 def token(key: bytes) -> bytes:

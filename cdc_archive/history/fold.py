@@ -18,6 +18,7 @@ from cdc_archive.changelog.record import (
     JsonText,
 )
 from cdc_archive.decode.images import Row, key_value
+from cdc_archive.decode.key_token import is_plain
 from cdc_archive.decode.row_reader import RowReader
 from cdc_archive.history.before import Before, agree, completed, is_partial, shown
 from cdc_archive.history.missing import Missing
@@ -283,6 +284,8 @@ def canonical(key: bytes | None) -> str | None:
     """A row key as text that is equal for equal keys; None for a table without one."""
     if key is None:
         return None
+    if is_plain(key):  # most are, and each change asks
+        return key.decode()
     value = key_value(key)
     return json.dumps(
         value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_number

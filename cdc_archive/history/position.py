@@ -181,7 +181,7 @@ def identity(change: Change) -> bytes | None:
     where, record = change.position, change.archived.record
     if where.lsn is None and where.last_commit is None:
         return None
-    place = where._replace(snapshot=False)
+    place = where._replace(snapshot=False) if where.snapshot else where
     text = repr((place, record.table, record.op, record.key)).encode()
     return hashlib.blake2b(text + (record.after or b""), digest_size=12).digest()
 

@@ -83,4 +83,5 @@ def changed_columns(before: Row | None, after: Row | None) -> frozenset[str] | N
     """Columns of `after` whose value in `before` is another; a column that is new counts if set."""
     if before is None or after is None:
         return None
-    return frozenset(name for name, value in after.items() if before.get(name) != value)
+    earlier = before.get
+    return frozenset([name for name, value in after.items() if earlier(name) != value])

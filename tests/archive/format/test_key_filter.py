@@ -16,7 +16,7 @@ from cdc_archive.archive.format.key_filter import KeyFilter, key_hash
 from cdc_archive.archive.writer.keys_seen import KeysSeen
 from cdc_archive.changelog.record import ChangeRecord
 from cdc_archive.decode.images import key_value
-from cdc_archive.decode.key_token import UNUSUAL, encoded, token, tokens
+from cdc_archive.decode.key_token import UNUSUAL, encoded, is_plain, token, tokens
 from cdc_archive.history.asked_key import AskedKey
 from cdc_archive.history.fold import canonical
 
@@ -81,6 +81,15 @@ def test_the_canonical_key_has_the_same_token(key: bytes) -> None:
     told = canonical(key)
     assert told is not None
     assert token(key) in (token(encoded(told)), encoded(UNUSUAL))
+
+
+@given(plain_keys | keys)
+def test_a_plain_key_is_canonical_as_it_stands(key: bytes) -> None:
+    """What is taken for plain is what a canonical key would be written as."""
+    if is_plain(key):
+        value = json.loads(key)
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        assert canonical(key) == text == key.decode()
 
 
 values = st.sampled_from(
