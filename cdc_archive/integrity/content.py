@@ -9,8 +9,10 @@ from typing import Final, NamedTuple
 
 from cdc_archive.archive.format.commit import Commit, FileEntry
 from cdc_archive.archive.format.commit import digest as sha256
+from cdc_archive.archive.format.key_filter import KeyFilter
 from cdc_archive.archive.format.layout import QUARANTINE, commit_key
 from cdc_archive.archive.reader.reader import changes_in, quarantined_in
+from cdc_archive.archive.writer.keys_seen import KeysSeen
 from cdc_archive.changelog.hour import hour_of
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import ArchivedRecord
@@ -76,8 +78,11 @@ class Contents:
                 yield self._altered(file, data)
             return None
         try:
-            seen = [*self._records(data, file, commit, incarnation)]
+            keys = KeysSeen()
+            seen = [*self._records(data, file, commit, incarnation, keys)]
             _require_agreement(seen, file, commit)
+            told = file.keys
+            _require(not isinstance(told, KeyFilter) or keys.are_in(told), "key statistics")
         except ArchiveDamaged as error:
             yield Finding(UNREADABLE, file.key, error.what.removeprefix(f"{file.key}: "))
             return None
@@ -120,7 +125,12 @@ class Contents:
         return Finding(ALTERED, file.key, f"its bytes are not those that were committed{size}")
 
     def _records(
-        self, data: bytes, file: FileEntry, commit: Commit, incarnation: int
+        self,
+        data: bytes,
+        file: FileEntry,
+        commit: Commit,
+        incarnation: int,
+        keys: KeysSeen,
     ) -> Iterator[_Seen]:
         if file.kind == QUARANTINE:
             for message, reason, _ in quarantined_in(data, file.key):
@@ -132,6 +142,7 @@ class Contents:
             home = (record.table, *hour_of(record.event_time_us))
             place, time = record.topic_partition, record.event_time_us
             yield _Seen(place, record.offset, record.op, time, home)
+            keys.add(record)
             self._tell(archived)
 
 

@@ -13,6 +13,7 @@ from support.simulated_source import SimulatedSource
 from support.tamper_world import edited
 from support.workshop import Workshop
 
+from cdc_archive.archive.format import key_filter
 from cdc_archive.archive.format.commit import Writer, decode, digest
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.quarantine import Asked
@@ -190,3 +191,17 @@ def test_a_recorded_loss_is_told_and_is_no_damage() -> None:
     (found,) = findings(store)
     assert (found.kind, found.is_damage) == ("gap", False)
     assert found.what == "pg.app.t[0] deleted: [12, 20) storm (accepted by ann)"
+
+
+def test_key_statistics_that_hide_a_key_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader would not look for a row in a file that holds it."""
+    made = key_filter.made
+    monkeypatch.setattr(key_filter, "made", lambda hashes, keyless: made([*hashes][1:], keyless))
+    store, log = (
+        MemoryStore(),
+        [message(change(after={"id": n}), offset=n, key=b'{"id":%d}' % n) for n in range(3)],
+    )
+    Workshop(SimulatedSource(log), store).run()
+    (found,) = findings(store)
+    assert (found.kind, found.key) == ("broken", FIRST)
+    assert "key statistics" in found.what

@@ -6,7 +6,7 @@ The rules stand in schemas/ARCHIVE_FORMAT.md, section Key statistics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -30,10 +30,18 @@ class KeyFilter(msgspec.Struct, frozen=True):
     bits: bytes
     keyless: Annotated[int, msgspec.Meta(ge=0)] = 0
 
-    def may_hold(self, hashes: Collection[int]) -> bool:
+    def may_hold(self, hashes: Iterable[int]) -> bool:
         """Whether a key of one of these hashes can be in the file."""
-        bloom = Bloom.load_bytes(self.hashes.to_bytes(_COUNT_BYTES, "little") + self.bits, int)
+        bloom = self._bloom()
         return any(one in bloom for one in hashes)
+
+    def holds_all(self, hashes: Iterable[int]) -> bool:
+        """Whether it tells of all keys of these hashes."""
+        bloom = self._bloom()
+        return all(one in bloom for one in hashes)
+
+    def _bloom(self) -> Bloom:
+        return Bloom.load_bytes(self.hashes.to_bytes(_COUNT_BYTES, "little") + self.bits, int)
 
     def problem(self) -> str | None:
         """What cannot be of it; None if there is nothing."""

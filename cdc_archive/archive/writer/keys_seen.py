@@ -39,6 +39,7 @@ class KeysSeen:
         for name, value in record.headers:
             if name in OTHER_KEYS and value is not None:
                 self.waiting.append(value)
+        self.hash_many()
 
     def hash_many(self) -> None:
         """Hash those that wait, if it is worth while."""
@@ -55,3 +56,8 @@ class KeysSeen:
         """The statistics."""
         self._hash()
         return key_filter.made(self._hashes, self.keyless)
+
+    def are_in(self, told: KeyFilter) -> bool:
+        """Whether these statistics, of whatever size, tell of all the keys."""
+        self._hash()
+        return told.holds_all(self._hashes) and told.keyless == self.keyless
