@@ -17,7 +17,7 @@ import msgspec
 
 from cdc_archive.archive.format import avro
 from cdc_archive.archive.format.layout import CHANGES
-from cdc_archive.archive.writer.keys_seen import OTHER_KEYS, KeysSeen
+from cdc_archive.archive.writer.keys_seen import KeysSeen, other_keys
 from cdc_archive.archive.writer.open_file import RECORD_BYTES, FileIdentity, OpenFile
 from cdc_archive.archive.writer.stream_watch import StreamWatch
 from cdc_archive.changelog.hour import (
@@ -124,6 +124,7 @@ class Express:
         self._streamed = 0
         self._headers: Headers | None = None
         self._stamp = (-2, b"")
+        self._others: list[bytes] = []
 
     def run(  # noqa: C901, PLR0912, PLR0915  # one loop: a call would cost a tenth of it
         self, messages: Sequence[Message], at: int, offset: int
@@ -142,7 +143,7 @@ class Express:
         topic, partition = self._partition
         prefix, unsettled = files.prefix, files.unsettled
         newest, held = files.newest_event_us or 0, 0
-        known, (known_type, stamp) = self._headers, self._stamp
+        known, (known_type, stamp), others = self._headers, self._stamp, self._others
         wrapper = self._wrapper
         mark, skip, _, head_text, targets = wrapper
         last, streamed = None, self._streamed
@@ -185,10 +186,9 @@ class Express:
                 place = quick_source(source)
                 us, op = place.ts_us, found.op
                 if headers is not known or timestamp_type != known_type:
-                    if not OTHER_KEYS.isdisjoint(name for name, _ in headers):
-                        break
                     known, known_type = headers, timestamp_type
                     stamp = avro.long(timestamp_type + 1) + avro.headers(headers)
+                    others = other_keys(headers)
             except (msgspec.DecodeError, ValueError, RecursionError):
                 known = None
                 break
@@ -258,6 +258,8 @@ class Express:
                     target.keys.keyless += op != "t"
                 else:
                     target.keys.waiting.append(key)
+                if others:
+                    target.keys.waiting.extend(others)
             if target.file.append(encoded, offset, us, op):
                 unsettled.append(target.file)
             held += len(encoded) + RECORD_BYTES
@@ -271,7 +273,7 @@ class Express:
             files.buffered_bytes += held
             files.newest_event_us = newest
         self._wrapper, self._streamed = wrapper, streamed
-        self._headers, self._stamp = known, (known_type, stamp)
+        self._headers, self._stamp, self._others = known, (known_type, stamp), others
         return ops
 
     def _target(self, wrapper: _Wrapper, place: SourceBlock, hour: int) -> _Target | None:

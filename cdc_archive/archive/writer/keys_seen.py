@@ -7,14 +7,19 @@ from typing import Final
 
 from cdc_archive.archive.format import key_filter
 from cdc_archive.archive.format.key_filter import KeyFilter, key_hash
-from cdc_archive.changelog.record import ChangeRecord
+from cdc_archive.changelog.record import ChangeRecord, Headers
 from cdc_archive.decode.key_token import tokens
 
 KEY_BYTES: Final = 8
 """What is held of a record's key once it was hashed."""
-OTHER_KEYS: Final = frozenset({"__debezium.newkey", "__debezium.oldkey"})
+_OTHER_KEYS: Final = frozenset({"__debezium.newkey", "__debezium.oldkey"})
 """Headers of a change of key: the key that the row has from now on, or had."""
 _AT_ONCE: Final = 256
+
+
+def other_keys(headers: Headers) -> list[bytes]:
+    """The keys that a record's headers name."""
+    return [value for name, value in headers if name in _OTHER_KEYS and value is not None]
 
 
 class KeysSeen:
@@ -36,9 +41,7 @@ class KeysSeen:
             self.waiting.append(record.key)
         elif record.op != "t":
             self.keyless += 1
-        for name, value in record.headers:
-            if name in OTHER_KEYS and value is not None:
-                self.waiting.append(value)
+        self.waiting.extend(other_keys(record.headers))
         self.hash_many()
 
     def hash_many(self) -> None:
