@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 from backports import zstd
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.stack import bucket, servers
+from bench.stack import bucket, peak_bytes, servers
 from infra.local.parts import BUCKET
 
 _BLOCK, _OBJECT = 65_536, 16 << 20
@@ -82,7 +81,7 @@ def main() -> None:
         "wall_s": time.monotonic() - began,
         "start_up_s": start_up,
         "cpu_s": time.process_time() - start_up,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": peak_bytes("self"),
         "stored_bytes": stored,
     }
     print(json.dumps(told))

@@ -17,10 +17,10 @@ from typing import NamedTuple
 from bench import stored
 from bench.filled import Topic
 from bench.proxy import Proxy
-from bench.stack import bucket
+from bench.stack import bucket, children, peak_bytes
 from infra.local.parts import BUCKET
 
-_EVERY_S, _PATIENCE_S = 0.1, 900
+_EVERY_S, _LAST_S, _PATIENCE_S = 0.1, 0.01, 900
 _IDLE_SAMPLES, _IDLE_CPU_S = 40, 0.2
 """A worker that takes less CPU over so many samples has read everything; its rows are counted."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -95,18 +95,18 @@ def _watched(process: subprocess.Popen[bytes], log: Path, topic: Topic) -> Cost:
         seen.append((time.monotonic(), _cpu(process.pid)))
     asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    _, status, used = os.wait4(process.pid, 0)
+    peak, ended = 0, 0
+    while not ended:
+        peak = max(peak, peak_bytes(process.pid))
+        time.sleep(_LAST_S)
+        ended, status, used = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, log.read_text()[-3000:]
     wall = seen[0][0] - began + time.monotonic() - asked
-    return Cost(wall, used.ru_utime + used.ru_stime - start_up, start_up, used.ru_maxrss * 1024)
+    return Cost(wall, used.ru_utime + used.ru_stime - start_up, start_up, peak)
 
 
-def _cpu(pid: int) -> float:
+def _cpu(pid: int | str) -> float:
     """Of a process and of its children."""
-    tasks = Path(f"/proc/{pid}/task")
-    children = [
-        child for task in tasks.iterdir() for child in (task / "children").read_text().split()
-    ]
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / _TICKS + sum(_cpu(int(child)) for child in children)
+    return (int(stat[11]) + int(stat[12])) / _TICKS + sum(map(_cpu, children(pid)))
