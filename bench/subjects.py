@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +20,13 @@ from bench import stored
 from bench.filled import Topic
 from bench.proxy import Proxy
 from bench.stack import bucket, children, peak_bytes
+from bench.watched import free_port
 from infra.local.parts import BUCKET
 
 _EVERY_S, _LAST_S, _PATIENCE_S = 0.1, 0.01, 900
-_IDLE_SAMPLES, _IDLE_CPU_S = 40, 0.2
-"""A worker that takes less CPU over so many samples has read everything; its rows are counted."""
+_IDLE_SAMPLES, _IDLE_CPU_S = 10, 0.1
+"""A worker that takes less CPU over so many samples is asked whether it has read everything."""
+_MESSAGES = re.compile(r"^cdc_archive_messages_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -53,7 +57,7 @@ def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings
         AssertionError: what was archived is not what was sent, or the worker died.
     """
     proxy = Proxy(int(os.environ["CDC_ARCHIVE_STORE__ENDPOINT_URL"].rpartition(":")[2]))
-    prefix = f"ours-{secrets.token_hex(4)}"
+    prefix, port = f"ours-{secrets.token_hex(4)}", free_port()
     log = folder / f"{prefix}.log"
     given = {
         "STORE__ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
@@ -61,7 +65,7 @@ def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings
         "KAFKA__TOPICS": topic.name,
         "KAFKA__GROUP_ID": prefix,
         "KAFKA__CLIENT": client,
-        "WORKER__HTTP_PORT": "-1",
+        "WORKER__HTTP_PORT": str(port),
         "WORKER__LOG_FORMAT": "json",
         **settings,
     }
@@ -71,7 +75,7 @@ def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings
     try:
         with log.open("wb") as out:
             process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
-        cost = _watched(process, log, topic)
+        cost = _watched(process, log, topic, range(port, port + processes))
     finally:
         proxy.close()
     kept = stored.in_bucket(bucket(), BUCKET, prefix)
@@ -81,14 +85,20 @@ def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings
     )
 
 
-def _watched(process: subprocess.Popen[bytes], log: Path, topic: Topic) -> Cost:
+def _watched(
+    process: subprocess.Popen[bytes], log: Path, topic: Topic, ports: Sequence[int]
+) -> Cost:
     """Ask it to stop when it has nothing to do; the wait for that is not counted."""
     while b"partition assigned" not in log.read_bytes():
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.02)
     began, start_up = time.monotonic(), _cpu(process.pid)
     seen: deque[tuple[float, float]] = deque(maxlen=_IDLE_SAMPLES)
-    while len(seen) < _IDLE_SAMPLES or seen[-1][1] - seen[0][1] > _IDLE_CPU_S:
+    while (
+        len(seen) < _IDLE_SAMPLES
+        or seen[-1][1] - seen[0][1] > _IDLE_CPU_S
+        or sum(map(_taken, ports)) < topic.events
+    ):
         assert process.poll() is None, log.read_text()[-3000:]
         assert time.monotonic() - began < _PATIENCE_S, log.read_text()[-3000:]
         time.sleep(_EVERY_S)
@@ -104,6 +114,13 @@ def _watched(process: subprocess.Popen[bytes], log: Path, topic: Topic) -> Cost:
     assert process.returncode == 0, log.read_text()[-3000:]
     wall = seen[0][0] - began + time.monotonic() - asked
     return Cost(wall, used.ru_utime + used.ru_stime - start_up, start_up, peak)
+
+
+def _taken(port: int) -> int:
+    """Messages that a worker took, as it tells itself."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as http:
+        text = http.read().decode()
+    return sum(int(float(count)) for count in _MESSAGES.findall(text))
 
 
 def _cpu(pid: int | str) -> float:

@@ -51,7 +51,7 @@ class Watched:
         self, environment: Mapping[str, str], log: Path, number: int, began: float
     ) -> None:
         self.number, self._began = number, began
-        self._port = _free_port()
+        self._port = free_port()
         settings = {"CDC_ARCHIVE_WORKER__HTTP_PORT": str(self._port)}
         with log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -102,7 +102,8 @@ class Watched:
                 self.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
