@@ -55,7 +55,7 @@ from cdc_archive.changelog.position import TopicPartition
 from pathlib import Path
 settings = load.from_process(None, ("store",)).settings
 store = wiring.open_store(settings)
-_, archive = wiring.committer(store)
+archive = wiring.open_reader(settings).info.id
 heads = [chain.head(store, archive, TopicPartition("pg.app.api_key", n)) for n in range({})]
 assert all(heads)
 """
@@ -210,7 +210,7 @@ def on_s3(folder: Path, size: Size) -> None:
             what = f"history of key {key}, {size.records:,} changes, {size.files:,} files"
             timed(what, _PROGRAM, "history", f"lab.app.{TABLES[0]}", "--key", str(key), **where)
         where["CDC_ARCHIVE_STORE__URL"] = f"s3://{BUCKET}/start"
-        what = f"start of a worker, {START_COMMITS:,} commits, {START_PARTITIONS} partitions"
+        what = f"heads of {START_PARTITIONS} chains, {START_COMMITS:,} commits: a worker's start"
         timed(what, _HEADS.format(START_PARTITIONS), **where)
 
 

@@ -1,8 +1,8 @@
 """The change records of a block of a data file, most of them read without an Avro library.
 
 A record of the usual form (whole numbers, an op of one letter, no part above 8 KiB) is taken apart
-by two patterns and slices, which costs half of what a general decoder does, or a third if it is not
-wanted. Any other, damage too, is left to the general decoder: tests hold the two side by side.
+by three patterns and slices, which costs half of what a general decoder does, and a third if it is
+not wanted. Any other, damage too, is left to the general decoder: tests hold the two side by side.
 Source: Apache Avro 1.12 specification, "Binary Encoding"; the fields are change_record.avsc's.
 """
 
