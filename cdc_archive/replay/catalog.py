@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import chain
 
+from cdc_archive.archive.format.commit import FileEntry
+from cdc_archive.archive.format.key_filter import KeyFilter
 from cdc_archive.archive.reader.reader import ArchiveReader, FileFilter, every_file
-from cdc_archive.archive.reader.woven import NamedFile, in_log_order
+from cdc_archive.archive.reader.woven import NamedFile, bare
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.decode.images import key_value
 from cdc_archive.replay.plan import holds_rows
@@ -59,17 +62,18 @@ class Catalog:
         return self.files.of(stream, is_wanted)
 
     def key_columns(self, table: str) -> set[tuple[str, ...]]:
-        """The columns of the keys in the newest files of a table, as a record of each tells; empty:
-        a key that is no object.
+        """The columns of a table's keys; empty: a key that is no object.
+
+        As one record of each partition tells, out of the newest file that has keys.
         """
         found = set()
         for stream in self._streams[table]:
-            newest = max(self.named_files(stream, table), key=in_log_order)
-            for archived in self.reader.named(newest):
-                if archived.record.key is not None:
-                    value = key_value(archived.record.key)
-                    found.add(tuple(value) if isinstance(value, dict) else ())
-                    break
+            files = [bare(one) for one in self.named_files(stream, table, _may_have_keys)]
+            records = chain.from_iterable(map(self.reader.named, reversed(files)))
+            key = next((one.record.key for one in records if one.record.key is not None), None)
+            if key is not None:
+                value = key_value(key)
+                found.add(tuple(value) if isinstance(value, dict) else ())
         return found
 
     def account(self, stream: int) -> Report:
@@ -78,3 +82,7 @@ class Catalog:
         for counts in self.files.account(stream, self.plan.heads[stream][2]):
             report.add(counts)
         return report
+
+
+def _may_have_keys(file: FileEntry) -> bool:
+    return not isinstance(file.keys, KeyFilter) or any(file.keys.bits)

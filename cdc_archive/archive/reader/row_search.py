@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from cdc_archive.archive.format.change_block import Glance
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.format.key_filter import KeyFilter, key_hash
-from cdc_archive.archive.reader.woven import NamedFile, Place, place, weave
+from cdc_archive.archive.reader.woven import NamedFile, Place, bare, place, weave
 from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord, Headers
 from cdc_archive.decode.images import key_value, parsed
 from cdc_archive.decode.key_token import UNUSUAL, encoded, token
@@ -172,14 +172,10 @@ def survey(asked: AskedKey, partitions: Sequence[Files], read: ReadSome) -> Surv
                 if not looked:
                     found.count(one.file)
                 if one.file.may_hold(more):
-                    named.append(_bare(one))
+                    named.append(bare(one))
             for archived in weave(named, partial(found.read, read)):
                 found.look(archived, number, again=looked)
         hashes, looked = due or hashes, True
-
-
-def _bare(named: NamedFile) -> NamedFile:
-    return named._replace(file=named.file.without_keys())
 
 
 def moves(record: ChangeRecord) -> Iterator[Move]:
@@ -321,7 +317,7 @@ class Updates:
     """
 
     def __init__(self, files: Iterable[NamedFile], read: ReadSome) -> None:
-        holding = [_bare(one) for one in files if "u" in one.file.counts]
+        holding = [bare(one) for one in files if "u" in one.file.counts]
         self._files = sorted(holding, key=_ends_at, reverse=True)
         self._read = read
         self._known: dict[str, list[Place]] = {}

@@ -18,6 +18,11 @@ class NamedFile(NamedTuple):
     sequence: int
 
 
+def bare(named: NamedFile) -> NamedFile:
+    """The file without its key statistics, to hold many of them."""
+    return named._replace(file=named.file.without_keys())
+
+
 ReadFile = Callable[[NamedFile], Iterator[ArchivedRecord]]
 """Gives the records of a file, or some of them, in offset order."""
 
