@@ -6,7 +6,8 @@ The rules stand in schemas/ARCHIVE_FORMAT.md, section Key statistics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -52,10 +53,16 @@ key_hash: Final[Callable[[bytes], int]] = xxh3_64_intdigest
 """The hash of a key's token, 64 bits."""
 
 
-def made(hashes: Iterable[int], keyless: int) -> KeyFilter:
-    """The filter of keys with these hashes."""
-    distinct = set(hashes)
-    bloom = Bloom(max(len(distinct), 1), FALSE_POSITIVES, int)
-    bloom.update(distinct)
+def made(hashes: Sequence[int], keyless: int) -> KeyFilter:
+    """The filter of keys with these hashes.
+
+    A row that is changed often gives its hash often: how many there are is estimated first, by a
+    filter for all, which takes less memory than a set of them.
+    """
+    everything = Bloom(max(len(hashes), 1), FALSE_POSITIVES, int)
+    everything.update(hashes)
+    distinct = min(len(hashes), math.ceil(everything.approx_items) + 1)
+    bloom = Bloom(max(distinct, 1), FALSE_POSITIVES, int)
+    bloom.update(hashes)
     data = bloom.save_bytes()
     return KeyFilter(int.from_bytes(data[:_COUNT_BYTES], "little"), data[_COUNT_BYTES:], keyless)

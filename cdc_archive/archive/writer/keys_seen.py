@@ -10,8 +10,12 @@ from cdc_archive.archive.format.key_filter import KeyFilter, key_hash
 from cdc_archive.changelog.record import ChangeRecord, Headers
 from cdc_archive.decode.key_token import tokens
 
-KEY_BYTES: Final = 8
-"""What is held of a record's key once it was hashed."""
+OVERHEAD_BYTES: Final = 400
+"""What it costs before the first key."""
+KEY_BYTES: Final = 48
+"""What a key costs beside its bytes until it is hashed."""
+HASH_BYTES: Final = 9
+"""What is held of a key once it was hashed, with room to grow."""
 _OTHER_KEYS: Final = frozenset({"__debezium.newkey", "__debezium.oldkey"})
 """Headers of a change of key: the key that the row has from now on, or had."""
 _AT_ONCE: Final = 256
@@ -26,7 +30,7 @@ class KeysSeen:
     """Collects keys; many are hashed at once, which is cheaper.
 
     Attributes:
-        waiting: keys that are yet to be hashed; more may be put into it.
+        waiting: keys that are yet to be hashed; more may be put into it, and then `hash` is due.
         keyless: how many records have none, TRUNCATEs not among them.
     """
 
@@ -42,14 +46,11 @@ class KeysSeen:
         elif record.op != "t":
             self.keyless += 1
         self.waiting.extend(other_keys(record.headers))
-        self.hash_many()
-
-    def hash_many(self) -> None:
-        """Hash those that wait, if it is worth while."""
         if len(self.waiting) >= _AT_ONCE:
-            self._hash()
+            self.hash()
 
-    def _hash(self) -> None:
+    def hash(self) -> None:
+        """Hash those that wait."""
         if not self.waiting:
             return
         self._hashes.extend(map(key_hash, tokens(self.waiting)))
@@ -57,10 +58,10 @@ class KeysSeen:
 
     def filter(self) -> KeyFilter:
         """The statistics."""
-        self._hash()
+        self.hash()
         return key_filter.made(self._hashes, self.keyless)
 
     def are_in(self, told: KeyFilter) -> bool:
         """Whether these statistics, of whatever size, tell of all the keys."""
-        self._hash()
+        self.hash()
         return told.holds_all(self._hashes) and told.keyless == self.keyless

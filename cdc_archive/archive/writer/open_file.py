@@ -17,6 +17,7 @@ from msgspec import UNSET
 
 from cdc_archive.archive.format import container, layout
 from cdc_archive.archive.format.commit import FileEntry, digest
+from cdc_archive.archive.writer import keys_seen
 from cdc_archive.archive.writer.keys_seen import KEY_BYTES, KeysSeen
 from cdc_archive.changelog.hour import Hour
 from cdc_archive.changelog.position import TopicPartition
@@ -25,8 +26,8 @@ from cdc_archive.storage.object_store import Content
 
 OVERHEAD_BYTES: Final = 1536
 """What an open file costs beside header and records: objects, growth of its buffer (measured)."""
-RECORD_BYTES: Final = 104
-"""What a record costs beside its bytes until its block is closed: object, label, time."""
+RECORD_BYTES: Final = 104 + KEY_BYTES
+"""What a record costs beside its bytes until its block is closed: object, label, time, key."""
 
 Beside = Callable[[Callable[[], tuple[bytes, ...]]], "Future[tuple[bytes, ...]]"]
 """Starts the making of a block's bytes, here or in another thread."""
@@ -155,15 +156,16 @@ class OpenFile:
     @property
     def head_bytes(self) -> int:
         """What it costs beside its records, once it has one."""
-        return OVERHEAD_BYTES + len(self._data)
+        of_keys = 0 if self.keys is None else keys_seen.OVERHEAD_BYTES
+        return OVERHEAD_BYTES + of_keys + len(self._data)
 
     def _close_block(self) -> None:
         container.require_openable(self._block_size)
         records, codec, sync = self._block, self._form.codec, self._sync
         held = self._block_size + RECORD_BYTES * len(records)
         if self.keys is not None:
-            self.keys.hash_many()
-            held -= KEY_BYTES * len(records)
+            self.keys.hash()
+            held -= keys_seen.HASH_BYTES * len(records)
         self._count()
         self._block, self._block_size = [], 0
         making = self._beside(lambda: container.block(b"".join(records), len(records), codec, sync))

@@ -60,7 +60,7 @@ def test_tokens_of_keys(vector: dict) -> None:
 @given(st.sets(st.integers(0, 2**64 - 1), max_size=40))
 def test_the_filter_is_the_one_of_the_specification(hashes: set[int]) -> None:
     """The bits that are set are those that its formula says, and no others."""
-    made = key_filter.made(hashes, 0)
+    made = key_filter.made([*hashes], 0)
     size = 8 * len(made.bits)
     expected = {bit for one in hashes for bit in bits_of(one, made.hashes, size)}
     assert {n for n in range(size) if made.bits[n // 8] >> n % 8 & 1} == expected
@@ -140,6 +140,12 @@ def test_few_files_seem_to_hold_what_they_do_not() -> None:
     made = key_filter.made(range(10_000), 0)
     strangers = [key_hash(str(one).encode()) for one in range(20_000)]
     assert sum(made.may_hold([one]) for one in strangers) < 20_000 * 0.006
+
+
+def test_a_row_that_is_changed_often_takes_no_more_room() -> None:
+    """The filter of ten rows is that of ten rows, however many records they have."""
+    once, often = key_filter.made(range(10), 0), key_filter.made([*range(10)] * 1_000, 0)
+    assert len(often.bits) <= 1.2 * len(once.bits) + 2
 
 
 def test_a_filter_survives_its_json() -> None:
