@@ -166,16 +166,23 @@ class KafkaSource:
         """See the port. Told by a connection of its own."""
         return self._topics.facts(topic) if self._options.has_topic_ids else NO_FACTS
 
-    def lag(self, partition: TopicPartition) -> int | None:
+    def position(self, partition: TopicPartition) -> int | None:
         """See the port."""
         theirs = KafkaPartition(*partition)
         if theirs not in self._consumer.assignment():
             return None
         try:
-            end = self._consumer.highwater(theirs)
-            position = self._consumer.position(theirs, timeout_ms=ANSWER_MS)
+            position: int | None = self._consumer.position(theirs, timeout_ms=ANSWER_MS)
         except kafka_errors.KafkaError:
             return None
+        return position
+
+    def lag(self, partition: TopicPartition) -> int | None:
+        """See the port."""
+        theirs = KafkaPartition(*partition)
+        if theirs not in self._consumer.assignment():
+            return None
+        end, position = self._consumer.highwater(theirs), self.position(partition)
         return None if end is None or position is None else max(0, end - position)
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:

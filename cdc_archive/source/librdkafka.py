@@ -225,8 +225,12 @@ class LibrdkafkaSource:
         raise refused or self._told(self._denied)
 
     def _tell(self, error: KafkaError, record: Any) -> None:
+        partition = TopicPartition(record.topic(), record.partition())
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            if partition in self._positions:  # it lies after what is no message
+                self._positions[partition] = record.offset()
+            return
         if error.code() in _GONE:
-            partition = TopicPartition(record.topic(), record.partition())
             wanted = self._positions.get(partition, record.offset())
             raise out_of_range(partition, wanted, self.log_range(partition))
         if error.fatal() or error.code() in _DENIED:
@@ -268,6 +272,10 @@ class LibrdkafkaSource:
     def topic_facts(self, topic: str) -> TopicFacts:
         """See the port. Told by a connection of its own."""
         return self._topics.facts(topic) if self._options.has_topic_ids else NO_FACTS
+
+    def position(self, partition: TopicPartition) -> int | None:
+        """See the port."""
+        return self._positions.get(partition)
 
     def lag(self, partition: TopicPartition) -> int | None:
         """See the port."""

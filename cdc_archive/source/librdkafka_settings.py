@@ -19,6 +19,7 @@ def consumer_settings(options: KafkaOptions, log: logging.Logger) -> dict[str, A
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
+        "enable.partition.eof": True,  # tells the end where no message tells it: after a marker
         "isolation.level": options.isolation_level,
         "partition.assignment.strategy": options.assignment,
         "session.timeout.ms": options.session_timeout_ms,

@@ -138,6 +138,10 @@ class RecordedSource:
         """A recording tells no topic's id."""
         return NO_FACTS
 
+    def position(self, partition: TopicPartition) -> int | None:
+        """See the port."""
+        return self._positions[partition]
+
     def lag(self, partition: TopicPartition) -> int | None:
         """See the port: offsets, not messages, where the recording has holes."""
         return max(0, self._ranges[partition].end - self._positions[partition])

@@ -102,6 +102,12 @@ class Source(Protocol):
         """
         ...
 
+    def position(self, partition: TopicPartition) -> int | None:
+        """The offset after all that was handed out of an owned partition, and after what is no
+        message (transaction markers, aborted messages) up to there; None if unknown.
+        """
+        ...
+
     def lag(self, partition: TopicPartition) -> int | None:
         """Messages between our position and the end as the client last heard; None if unknown."""
         ...

@@ -198,6 +198,10 @@ class Consumer:
         self._process.sleep(self._rng.uniform(0, _ROUND_TRIP_S))
         self._process.point()
 
+    def position(self, partition: TopicPartition) -> int | None:
+        position = self._positions.get(partition)
+        return None if position is None else position.next
+
     def lag(self, partition: TopicPartition) -> int | None:
         position = self._positions.get(partition)
         log = self._broker.logs.get(partition)

@@ -104,8 +104,11 @@ class SimulatedSource:
     def topic_facts(self, topic: str) -> TopicFacts:
         return self.topics.get(topic, NO_FACTS)
 
+    def position(self, partition: TopicPartition) -> int | None:
+        return self.positions.get(partition)
+
     def lag(self, partition: TopicPartition) -> int | None:
-        return self.log_range(partition).end - self.positions[partition]
+        return self.log_range(partition).end - (self.position(partition) or 0)
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self.committed += offsets.items()
