@@ -25,6 +25,7 @@ from cdc_archive.history.position import position
 from cdc_archive.integrity.completeness import (
     COUNTED_ANEW,
     MESSAGES,
+    NEAR_US,
     SHORT,
     UNPROVABLE,
     End,
@@ -85,6 +86,7 @@ class Transactions:
         self._notes = temporary()
         self._notes.executescript(_SCHEMA)
         self._outside: Counter[str] = Counter()
+        self._newest_us: dict[str, int] = {}
 
     def close(self) -> None:
         """Throw the notes away."""
@@ -107,6 +109,8 @@ class Transactions:
         if place is None:
             self._outside[connector] += 1
             return
+        time_us = record.event_time_us or 0
+        self._newest_us[connector] = max(time_us, self._newest_us.get(connector, 0))
         table = MESSAGES if record.op == OP_MESSAGE else record.table
         number = (
             place.number if record.op == OP_MESSAGE else None
@@ -220,13 +224,27 @@ class Transactions:
             found[table] = ({*topics, topic}, min(first, low), max(last, high))
         return found
 
+    def _newest_ended(self, connector: str) -> int:
+        """Changes after this commit have no END here yet: each chain commits on its own, so that
+        of the boundaries may lag. If it lags for too long, what it lacks never came.
+        """
+        ((newest,),) = self._notes.execute(
+            "SELECT max(after_commit) FROM change WHERE connector = ?", (connector,)
+        ).fetchall()
+        ((ended, time_us),) = self._notes.execute(
+            "SELECT max(c.after_commit), max(e.time_us) FROM change c JOIN end e"
+            " ON e.connector = c.connector AND e.tx = c.tx AND c.lsn <= e.lsn"
+            " WHERE c.connector = ?",
+            (connector,),
+        ).fetchall()
+        lags = time_us is not None and self._newest_us[connector] - time_us < NEAR_US
+        return int(ended if lags else newest or 0)
+
     def _endless(
         self, connector: str, result: StreamResult, topics: TopicFacts
     ) -> Iterator[Finding]:
         """Transactions with changes after their last END."""
-        ((newest,),) = self._notes.execute(
-            "SELECT max(after_commit) FROM change WHERE connector = ?", (connector,)
-        ).fetchall()
+        newest = self._newest_ended(connector)
         rows = self._notes.execute(
             "SELECT c.tx, count(DISTINCT c.place), max(c.after_commit), max(c.topic) FROM change c"
             " LEFT JOIN (SELECT tx, max(lsn) AS lsn FROM end WHERE connector = ?1 GROUP BY tx) e"

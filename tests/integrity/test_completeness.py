@@ -136,6 +136,30 @@ def test_an_end_that_is_not_here_is_told() -> None:
     assert (found, result.reasons) == ([], {"their END is not archived yet": 1})
 
 
+@pytest.mark.parametrize(("late_s", "state"), [(0, UNPROVABLE), (7_200, SHORT)])
+def test_boundaries_whose_chain_is_behind_are_on_their_way_for_a_while(
+    late_s: int, state: str
+) -> None:
+    """Each chain commits on its own: the newest ENDs may be archived after later changes."""
+    ended = [value(one)["id"] for one in JP if value(one).get("status") == "END"]
+    behind = {one.partition(":")[0] for one in ended[-3:]}
+    log = without(JP, [one for one in JP if any(is_end(one, number) for number in behind)])
+    last = max(behind & {of_transaction(one) for one in JP} - {None}, key=int)
+    moved = [
+        edited(
+            one,
+            ts_ms=value(one)["ts_ms"],
+            source=source | {"ts_ms": source["ts_ms"] + late_s * 1000},
+        )
+        if of_transaction(one) == last and (source := value(one).get("source"))
+        else one
+        for one in log
+    ]
+    result, found = verified(moved)
+    assert result.states[state] == len(behind) - (state == SHORT)
+    assert bool(found) == (state == SHORT)
+
+
 def test_a_table_that_is_not_archived_proves_nothing() -> None:
     """Its topic is left out by the settings, or was never read."""
     (topic,) = {one.topic for one in JP if one.topic.endswith(".service_account")}
