@@ -84,20 +84,28 @@ def once(standing: Standing) -> Found:
 
 
 def _read_and_judge(standing: Standing) -> list[Condition]:
+    """What is the matter once all is due that either side held when it was first read to its end:
+    traffic goes on meanwhile, and is not waited for.
+    """
     watch, heard_s, before = standing.made.watch, time.monotonic(), -1
+    until_us: int | None = None
     while True:
-        watch.step(_POLL_S)
+        came = watch.step(_POLL_S)
         progress = standing.made.reading.progress
         if progress != before:
             heard_s, before = time.monotonic(), progress
         elif time.monotonic() - heard_s > _NO_END_S:
             raise SourceUnreachable("the topics were not read to their ends: nothing comes")
-        if not watch.is_read:
+        watch.look(watch.now_us)
+        if not came and standing.made.reading.is_at_end:
+            watch.drain()
+            watch.look(watch.now_us)
+        if not watch.read_us:
             continue
-        watch.drain()
         conditions = watch.evaluate()
-        until_us = watch.waits_until_us
-        if until_us is None or until_us <= watch.now_us:
+        if until_us is None:
+            until_us = watch.waits_until_us or 0
+        if watch.read_us >= until_us:
             return conditions
 
 

@@ -130,8 +130,9 @@ class Judging:
         if theirs.state != OPEN:
             return
         doubled = self._items.repeated(group, one, self._tolerance_us)
-        if doubled is not None and self._is_double(theirs, doubled, read):
-            self._double(one, theirs, doubled, now_us)
+        if doubled is not None:
+            if self._is_double(theirs, doubled, read):
+                self._double(one, theirs, doubled, now_us)
         elif not self._is_over(one, theirs, read):
             return
         elif self._cannot_be_told(group, one, read):

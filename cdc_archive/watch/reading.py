@@ -18,6 +18,9 @@ from cdc_archive.watch.streams import Stream, Streams
 
 _log = structlog.get_logger(__name__)
 
+Ends = Mapping[TopicPartition, tuple[int, int]]
+"""Of each topic partition the incarnation, and the offset where its log ended."""
+
 
 class Reading:
     """Reads the topics; the listener of its source.
@@ -128,12 +131,13 @@ class Reading:
         self._found.find(findings.GAP, partition.topic, "", self._now_us(), place, told)
 
     def _begin_again(self) -> None:
-        """A log no longer holds what is to be read next: find out which, and go on after it."""
+        """A log no longer holds what is to be read next: find out which, and go on after it.
+
+        All are sought: the poll that failed may have had messages of others, and they are lost.
+        """
         for partition in sorted(self._owned):
-            before = self._streams.of(partition).read
             start = self._begin(partition, self._facts(partition.topic).id)
-            if start != before:
-                self._source.seek(partition, start)
+            self._source.seek(partition, start)
 
     def _facts(self, topic: str) -> TopicFacts:
         return self._told(topic) or NO_FACTS
@@ -180,29 +184,61 @@ class Reading:
         told = {one: self._source.lag(one) for one in sorted(self._owned)}
         return {one: lag for one, lag in told.items() if lag is not None}
 
-    def is_at_end(self, *, published: bool, confirm: bool) -> bool:
-        """Whether one side is read to its end as far as the client heard.
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing more is to be read now, as far as the client heard."""
+        lags = self.lags()
+        return lags.keys() == self._owned and not any(lags.values()) and not self.unread()
+
+    def ends(self, *, published: bool, confirm: bool) -> Ends | None:
+        """Where the logs of one side end; None: nobody tells, or not all of them are read here.
 
         Args:
             published: which side.
-            confirm: ask the broker, too: what is about to be called missing must not be on its way.
+            confirm: ask the broker: what is about to be called missing must not be on its way.
+                Else what the client heard last is believed.
         """
         own = [one for one in self._owned if (one.topic in self._published) == published]
         others = [one for one in self.unread() if (one.topic in self._published) == published]
         if not own or others:
-            return False
-        lags = self.lags()
-        if any(lags.get(one, 0) for one in own):
-            return False
-        asked = own if confirm else [one for one in own if one not in lags]
-        return all(self._is_read(one) for one in asked)
+            return None
+        told = {one: self._end(one, confirm=confirm) for one in own}
+        ends = {
+            one: (self._streams.of(one).incarnation, end)
+            for one, end in told.items()
+            if end is not None
+        }
+        return ends if len(ends) == len(own) else None
 
-    def _is_read(self, partition: TopicPartition) -> bool:
+    def _end(self, partition: TopicPartition, *, confirm: bool) -> int | None:
+        lag = None if confirm else self._source.lag(partition)
+        if lag is not None:
+            return self._next(partition) + lag
         try:
-            return (self._streams.of(partition).read or 0) >= self._source.log_range(partition).end
+            return self._source.log_range(partition).end
         except CdcArchiveError as error:
             _log.warning("the broker does not tell where a log ends", error=str(error))
-            return False
+            return None
+
+    def _next(self, partition: TopicPartition) -> int:
+        """The offset to be read next, beyond what is no message."""
+        read = self._streams.of(partition).read or 0
+        return max(read, self._source.position(partition) or 0)
+
+    def is_past(self, ends: Ends, first_held: Mapping[int, int]) -> bool:
+        """Whether all that logs held when they ended there was read, and nothing of it is held.
+
+        Args:
+            ends: as they were told.
+            first_held: offset of the first change that is held, by number of the stream.
+        """
+        for partition, (incarnation, end) in ends.items():
+            stream = self._streams.of(partition)
+            done = first_held.get(stream.number, self._next(partition))
+            is_there = stream.incarnation == incarnation and partition.topic not in self._gone
+            if is_there and done < end:
+                return False
+        return True
 
     def whole_since_us(self, *, published: bool) -> int:
         """Event time from which on one side is whole."""

@@ -21,6 +21,7 @@ from cdc_archive.watch.intake import Intake
 from cdc_archive.watch.items import Group, Items
 from cdc_archive.watch.judging import Judging, Read
 from cdc_archive.watch.reading import Reading
+from cdc_archive.watch.side import Side
 
 _log = structlog.get_logger(__name__)
 HOUR_US: Final = 3_600 * SECOND_US
@@ -94,13 +95,17 @@ class Watch:
         self._clock = clock
         self._monotonic = monotonic
         self._touched: set[Group] = set()
-        self._read_us = {True: 0, False: 0}
+        self._sides = {
+            one: Side(parts.reading, published=one)
+            for one in (True, False)
+            if parts.reading.has(published=one)
+        }
         self._begun_s = self._pruned_s = monotonic()
         self._evaluated_at_s = self._saved_at_s = monotonic()
         self.evaluated_s = self.saved_s = clock()
 
-    def step(self, poll_s: float) -> None:
-        """Read and follow. Takes `poll_s` seconds at most if nothing comes."""
+    def step(self, poll_s: float) -> bool:
+        """Read and follow, for `poll_s` seconds at most if nothing comes; whether anything came."""
         messages, now_s, now_us = self._parts.reading.poll(poll_s), self._monotonic(), self.now_us
         for message, stream in messages:
             self._touched |= self._parts.intake.take(message, stream, now_s, now_us)
@@ -108,6 +113,7 @@ class Watch:
             self._touched |= self._parts.intake.prove(proven, now_us)
             if now_s - self._saved_at_s >= _COMMIT_S and self._parts.changes.between_transactions:
                 self._save()
+        return bool(messages)
 
     @property
     def now_us(self) -> int:
@@ -131,7 +137,7 @@ class Watch:
         held = [
             *standing.conditions(self._parts.items, self._parts.found, self._silence),
             *self._of_itself(now_us),
-            *self._parts.others(now_us, self._read_us[self._sides[0]] or None),
+            *self._parts.others(now_us, next(iter(self._sides.values())).read_us or None),
         ]
         self._evaluated_at_s, self.evaluated_s = self._monotonic(), self._clock()
         return held
@@ -149,33 +155,35 @@ class Watch:
             self._touched |= self._parts.intake.prove(proven, self.now_us)
 
     @property
-    def is_read(self) -> bool:
-        """Whether both sides were read to their ends, as the broker tells them."""
-        reading = self._parts.reading
-        return all(reading.is_at_end(published=one, confirm=True) for one in self._sides)
+    def read_us(self) -> int:
+        """Up to when all that both logs held is read and followed; 0: to no end since it began."""
+        return min(one.read_us for one in self._sides.values())
 
     @property
     def waits_until_us(self) -> int | None:
         """When the last open event is due; None: none is open."""
         return self._parts.items.last_due_us()
 
-    @property
-    def _sides(self) -> tuple[bool, ...]:
-        reading = self._parts.reading
-        return tuple(one for one in (True, False) if reading.has(published=one))
+    def look(self, now_us: int) -> None:
+        """See how far both sides are read; of the published one the broker is asked before any
+        verdict.
+        """
+        changes, waits = self._parts.changes, self._parts.items.due_before(now_us)
+        if (published := self._sides.get(True)) is not None:
+            published.look(now_us, {}, confirm=waits)
+        if (changed := self._sides.get(False)) is not None and changes.between_transactions:
+            changed.look(now_us, changes.first_held(), confirm=False)
 
     def _read(self, now_us: int) -> Read:
-        """How far both sides are read; the published one is asked for again before any verdict."""
-        changes, reading = self._parts.changes, self._parts.reading
-        waits = self._parts.items.due_before(now_us)
-        if reading.is_at_end(published=True, confirm=waits):
-            self._read_us[True] = now_us
-        if changes.holds_nothing and reading.is_at_end(published=False, confirm=False):
-            self._read_us[False] = now_us
+        self.look(now_us)
+        reading = self._parts.reading
+        published_us, changes_us = (
+            self._sides[one].read_us if one in self._sides else 0 for one in (True, False)
+        )
         return Read(
-            self._read_us[True],
-            self._read_us[False],
-            changes.passed_us,
+            published_us,
+            changes_us,
+            self._parts.changes.passed_us,
             max(self._times.since_us, reading.whole_since_us(published=True)),
             max(self._times.since_us, reading.whole_since_us(published=False)),
         )
@@ -196,11 +204,11 @@ class Watch:
         if gone := self._parts.reading.gone:
             summary = f"{len(gone)} topics that were read are gone"
             yield Condition("topic_gone", "", "", CRITICAL, summary, len(gone), tuple(gone[:5]))
-        for side in self._sides:
-            late_s = (now_us - self._read_us[side]) // SECOND_US
+        for published, side in self._sides.items():
+            late_s = (now_us - side.read_us) // SECOND_US
             if late_s > behind_s and not unread:
-                since = f"for {late_s} s" if self._read_us[side] else "since it began"
-                summary = f"the watch has not read the {names[side]} to the end {since}"
+                since = f"for {late_s} s" if side.read_us else "since it began"
+                summary = f"the watch has not read the {names[published]} to the end {since}"
                 yield Condition("lag", "", "", CRITICAL, f"{summary}: its alarms come late", late_s)
 
     def _save(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.watched import World
+from support.watched import AUDIT, World
 
-from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.errors import Stop
+from cdc_archive.changelog.position import OffsetRange, TopicPartition
+from cdc_archive.errors import OffsetGap, Stop
+from cdc_archive.source.message import Message
 from cdc_archive.source.source import TopicFacts
 
 
@@ -112,6 +114,18 @@ def test_a_doubled_event_is_told_whenever_its_double_comes(world: World, after_s
         world.now_s += 10
         world.commit(("c", "user", None, user(3)))
         held = watching.kinds(60)
+    assert held == {("duplicate", "user.added", "pg.app"): 1}
+
+
+def test_a_double_under_another_id_that_comes_late_is_no_unexpected_event(world: World) -> None:
+    with world.watching() as watching:
+        (event,) = world.commit(("c", "user", None, user(1)))
+        watching.run(50)
+        world.publish({**event, "id": "another"})
+        for number in range(2, 100):
+            world.commit(("c", "user", None, user(number)))
+            held = watching.kinds(1)
+            assert ("unexpected", "user.added", "pg.app") not in held
     assert held == {("duplicate", "user.added", "pg.app"): 1}
 
 
@@ -330,3 +344,64 @@ def test_a_topic_that_the_settings_no_longer_name_is_not_waited_for(world: World
         watching.run(400)
         world.commit(("c", "user", None, user(1)), published=False)
         assert watching.kinds() == {("missing", "user.added", "pg.app"): 1}
+
+
+def test_changes_that_never_pause_are_followed_all_the_same(tmp_path: Path) -> None:
+    world = World(tmp_path, settle_seconds=3)
+    with world.watching() as watching:
+        world.publish(world.event("c", "user", None, user(999)))
+        for number in range(400):
+            world.commit(("c", "user", None, user(number)))
+            held = watching.kinds(1)
+    assert held == {("unexpected", "user.added", "pg.app"): 1}
+
+
+def test_events_that_never_pause_are_read_all_the_same(world: World) -> None:
+    ends = world.source.log_range
+
+    def another_comes(partition: TopicPartition) -> OffsetRange:
+        if partition.topic == AUDIT:
+            world.publish({"id": "x", "type": "of.no.rule", "effective_at": int(world.now_s)})
+        return ends(partition)
+
+    world.source.log_range = another_comes  # type: ignore[method-assign]
+    with world.watching() as watching:
+        world.commit(("c", "user", None, user(1)), published=False)
+        held = watching.kinds(400)
+    assert held == {("missing", "user.added", "pg.app"): 1}
+
+
+def test_a_published_log_that_ends_with_a_transaction_marker_is_read_to_its_end(
+    world: World,
+) -> None:
+    ends = world.source.log_range
+
+    def with_marker(partition: TopicPartition) -> OffsetRange:
+        held = ends(partition)
+        return held._replace(end=held.end + 1) if partition.topic == AUDIT else held
+
+    world.source.log_range = with_marker  # type: ignore[method-assign]
+    world.source.position = lambda one: with_marker(one).end  # type: ignore[method-assign]
+    with world.watching() as watching:
+        world.commit(("c", "user", None, user(1)))
+        world.commit(("c", "user", None, user(2)), published=False)
+        assert watching.kinds(400) == {("missing", "user.added", "pg.app"): 1}
+
+
+def test_messages_of_a_poll_that_failed_for_another_topic_partition_are_read_again(
+    world: World,
+) -> None:
+    polled, failures = world.source.poll, iter([True])
+
+    def fails_once(timeout_s: float) -> Sequence[Message]:
+        messages = polled(timeout_s)
+        if messages and next(failures, False):
+            raise OffsetGap("another log has lost messages", "")
+        return messages
+
+    world.source.poll = fails_once  # type: ignore[method-assign]
+    with world.watching() as watching:
+        world.commit(("c", "user", None, user(1)))
+        assert watching.run(90) == []
+    assert world.counts["expected", "user.added", "pg.app"] == 1
+    assert world.counts["published", "user.added", "pg.app"] == 1
