@@ -162,11 +162,12 @@ class Items:
         within `around_us`, or with the id of one.
         """
         about = (group.type, _bytes(group.resource))
+        # +state: or SQLite goes by the state, through all that is open, for each group.
         low, high = self._database.execute(
             "SELECT min(time_us), max(time_us) FROM ("
-            " SELECT time_us FROM expected WHERE type = ?1 AND resource = ?2 AND state = 0"
+            " SELECT time_us FROM expected WHERE type = ?1 AND resource = ?2 AND +state = 0"
             " UNION ALL"
-            " SELECT time_us FROM published WHERE type = ?1 AND resource = ?2 AND state = 0)",
+            " SELECT time_us FROM published WHERE type = ?1 AND resource = ?2 AND +state = 0)",
             about,
         ).fetchone()
         if low is None:
@@ -175,7 +176,7 @@ class Items:
         proven = self._database.execute(
             "SELECT number, state, due_us, 0, id, service, time_us, event FROM expected"
             " WHERE type = ?1 AND resource = ?2 AND (state = 0 OR time_us BETWEEN ?3 AND ?4"
-            " OR id IN (SELECT id FROM published WHERE type = ?1 AND resource = ?2 AND state = 0))"
+            " OR id IN (SELECT id FROM published WHERE type = ?1 AND resource = ?2 AND +state = 0))"
             " ORDER BY number",
             near,
         )
@@ -183,7 +184,7 @@ class Items:
             "SELECT number, state, due_us, seen_us, place, service, time_us, event FROM published"
             " WHERE type = ?1 AND resource = ?2 AND state < 2 AND (state = 0"
             " OR time_us BETWEEN ?3 AND ?4 OR id IN"
-            " (SELECT id FROM expected WHERE type = ?1 AND resource = ?2 AND state = 0))"
+            " (SELECT id FROM expected WHERE type = ?1 AND resource = ?2 AND +state = 0))"
             " ORDER BY number",
             near,
         )
