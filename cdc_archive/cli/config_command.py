@@ -9,7 +9,7 @@ import click
 from cdc_archive.cli import output
 from cdc_archive.config import load, show
 
-_NEED = {"worker": ("kafka", "store"), "read": ("store",)}
+_NEED = {"worker": ("kafka", "store"), "read": ("store",), "watch": ("kafka",)}
 
 
 @click.group()
@@ -30,6 +30,10 @@ def command() -> None:
 def check(config: Path | None, purpose: str) -> None:
     """Report every missing or wrong setting at once. Touches nothing else."""
     loaded = load.from_process(config, _NEED[purpose])
+    if purpose == "watch":
+        from cdc_archive.cli import watch_wiring
+
+        watch_wiring.check(loaded.settings)
     output.say(f"settings are complete for: {purpose} (file: {loaded.file or 'none'})")
 
 

@@ -17,6 +17,7 @@ from cdc_archive.cli.reconcile_parts import Parts as ReconcileParts
 from cdc_archive.cli.watch_beside import Beside
 from cdc_archive.config.settings import KafkaSettings, Settings
 from cdc_archive.decode.decoder import Decoder
+from cdc_archive.errors import ConfigInvalid
 from cdc_archive.reconcile.expected import SECOND_US
 from cdc_archive.replay.run import read_row
 from cdc_archive.source.source import Source
@@ -82,6 +83,24 @@ def wanted(kafka: KafkaSettings, published: Collection[str]) -> Callable[[str], 
         return named or (pattern is not None and pattern.fullmatch(topic) is not None)
 
     return wants
+
+
+def check(settings: Settings) -> mapping.Mapping:
+    """The mapping of settings that are fit for a watch.
+
+    Raises:
+        ConfigInvalid: the canary's topic is none of those that are read.
+        MappingInvalid: the mapping has faults.
+    """
+    given, kafka = settings.watch, settings.kafka
+    assert kafka is not None
+    canary = given.canary_topic
+    if canary is not None and not wanted(kafka, given.published_topics)(canary):
+        raise ConfigInvalid(
+            f"watch.canary_topic is {canary}, which is none of the topics that are read",
+            "Add it to kafka.topics (or let kafka.topic_pattern match it).",
+        )
+    return rules_of(settings)
 
 
 def open_database(settings: Settings) -> sqlite3.Connection:
@@ -208,7 +227,7 @@ def watch(
         clock: seconds since 1970.
         monotonic: seconds.
     """
-    given, rules = settings.watch, rules_of(settings)
+    given, rules = settings.watch, check(settings)
     parts = ReconcileParts(settings)
     tolerance_us = round(settings.reconcile.tolerance_seconds * SECOND_US)
     waiting, found = Items(database), Findings(database, count)

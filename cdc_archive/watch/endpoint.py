@@ -86,7 +86,9 @@ def _checked(name: str, url: str) -> str:
     except urllib3.exceptions.LocationParseError:
         parts = urllib3.util.Url()
     if parts.scheme not in ("http", "https") or not parts.host:
-        raise ConfigInvalid(f"the address of {name} is none", "Write it as https://host:port/path.")
+        raise ConfigInvalid(
+            f"{name} holds what is no address of HTTP", "Write it as https://host:port/path."
+        )
     if parts.auth is not None:
         raise ConfigInvalid(
             f"the address of {name} holds a user or password",

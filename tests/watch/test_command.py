@@ -200,3 +200,11 @@ def test_metrics_and_health_are_served(one_bench: Bench) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def test_a_canary_that_no_topic_brings_is_told_before_anything_is_read(one_bench: Bench) -> None:
+    one_bench.config["watch"]["canary_topic"] = "pg.app.heartbeet"
+    process = one_bench.start("--once")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "watch.canary_topic is pg.app.heartbeet, which is none of the topics" in err
