@@ -69,6 +69,7 @@ class LibrdkafkaSource:
         self._denied: KafkaError | None = None
         self._brokers = KnownBrokers()
         self._positions: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
         self._raw_headers = RawHeaders(options)
         self._gathered: list[Message] = []
         self._helping = Helping(options.max_poll_records, options.max_poll_bytes)
@@ -173,8 +174,16 @@ class LibrdkafkaSource:
         self._refuse_if_denied()
         messages = self._messages(found)
         self._positions |= ends(messages)
+        self._pass_ends()
         self._gathered += messages
         return self._helping.had(messages)
+
+    def _pass_ends(self) -> None:
+        """An end lies after what is no message there; it may come in front of messages, too."""
+        for partition, end in self._ends.items():
+            if partition in self._positions:
+                self._positions[partition] = max(end, self._positions[partition])
+        self._ends.clear()
 
     def _messages(self, found: Iterable[Any]) -> list[Message]:
         """Those that are no errors. Equal headers that follow one another are one object."""
@@ -227,8 +236,7 @@ class LibrdkafkaSource:
     def _tell(self, error: KafkaError, record: Any) -> None:
         partition = TopicPartition(record.topic(), record.partition())
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-            if partition in self._positions:  # it lies after what is no message
-                self._positions[partition] = record.offset()
+            self._ends[partition] = record.offset()
             return
         if error.code() in _GONE:
             wanted = self._positions.get(partition, record.offset())
