@@ -141,7 +141,7 @@ def kinds(hook: Listener) -> list[tuple[str, str]]:
     ]
 
 
-def test_an_alarm_comes_within_seconds_and_only_once(stack: RealStack, tmp_path: Path) -> None:
+def test_an_alarm_comes_within_a_minute_and_only_once(stack: RealStack, tmp_path: Path) -> None:
     """Over kills of the watch and a restart of the broker; and it is told when all is well."""
     stack.psql(SCHEMA)
     stack.register(
@@ -177,8 +177,8 @@ def test_an_alarm_comes_within_seconds_and_only_once(stack: RealStack, tmp_path:
             assert kinds(hook) == [], log.read_text()[-3000:]
             began = time.monotonic()
             lost = [service.create(publishes=False) for _ in range(4)]
-            wait_until(lambda: ("silence", "firing") in kinds(hook), log.read_text, 30)
-            assert time.monotonic() - began < 20
+            wait_until(lambda: ("silence", "firing") in kinds(hook), log.read_text, 90)
+            assert time.monotonic() - began < 60
             time.sleep(3)
             told = len(hook.requests)
         with watching(stack, log, **settings):
@@ -190,7 +190,7 @@ def test_an_alarm_comes_within_seconds_and_only_once(stack: RealStack, tmp_path:
             assert {status for _, status in kinds(hook)} == {"firing"}
             for one in lost:
                 service.publish(one)
-            wait_until(lambda: ("missing", "resolved") in kinds(hook), log.read_text, 30)
-            wait_until(lambda: ("silence", "resolved") in kinds(hook), log.read_text, 30)
+            wait_until(lambda: ("missing", "resolved") in kinds(hook), log.read_text, 90)
+            wait_until(lambda: ("silence", "resolved") in kinds(hook), log.read_text, 90)
             assert len(hook.requests) <= told + 2
     stack.unregister("duty")
