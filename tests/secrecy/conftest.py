@@ -43,7 +43,7 @@ class Planted:
 @pytest.fixture
 def planted_secrets() -> Planted:
     made = {
-        name: planted(name, plain=name.startswith(("store.", "reconcile.")))
+        name: planted(name, plain=name.startswith(("store.", "reconcile.", "watch.")))
         for name in SECRET_SETTINGS
     }
     return Planted(

@@ -59,6 +59,9 @@ def test_there_are_secrets_to_be_kept() -> None:
         "reconcile.s3_session_token",
         "store.secret_access_key",
         "store.session_token",
+        "watch.deadman_url",
+        "watch.webhook_token",
+        "watch.webhook_urls",
     ]
 
 
