@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from support.faulty_log import RULES, published
 from support.listener import Listener, listener
 from support.platform_contract import Recovered
@@ -132,6 +132,11 @@ def watching(stack: RealStack, log: Path, **settings: str) -> Iterator[subproces
         process.wait()
 
 
+def topics(stack: RealStack) -> set[str]:
+    with closing(KafkaAdminClient(bootstrap_servers=stack.kafka)) as admin:
+        return set(admin.list_topics())
+
+
 def kinds(hook: Listener) -> list[tuple[str, str]]:
     """Kind and status of all that was told, in its order."""
     return [
@@ -155,6 +160,7 @@ def test_an_alarm_comes_within_a_minute_and_only_once(stack: RealStack, tmp_path
     )
     service, log = Service(stack), tmp_path / "watch.log"
     service.create()
+    wait_until(lambda: {*TOPICS, AUDIT} <= topics(stack), "the connector to make its topics")
     with listener() as hook:
         settings = {
             "CDC_ARCHIVE_KAFKA__TOPICS": ",".join(TOPICS),
