@@ -6,6 +6,7 @@ was killed goes on from its last commit, and nothing counts twice.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
@@ -100,7 +101,8 @@ class Watch:
             for one in (True, False)
             if parts.reading.has(published=one)
         }
-        self._begun_s = self._pruned_s = monotonic()
+        self._begun_s = monotonic()
+        self._pruned_s = -math.inf  # at once: a watch that evaluates once must forget, too
         self._evaluated_at_s = self._saved_at_s = monotonic()
         self.evaluated_s = self.saved_s = clock()
 

@@ -405,3 +405,14 @@ def test_messages_of_a_poll_that_failed_for_another_topic_partition_are_read_aga
         assert watching.run(90) == []
     assert world.counts["expected", "user.added", "pg.app"] == 1
     assert world.counts["published", "user.added", "pg.app"] == 1
+
+
+def test_a_watch_that_evaluates_once_at_a_time_forgets_too(world: World) -> None:
+    with world.watching() as watching:
+        (event,) = world.commit(("u", "user", user(1), user(1, "Bea")), published=False)
+        event["user.updated"]["name"] = "Eve"
+        world.publish(event)
+        assert [one.kind for one in watching.run()] == ["different"]
+    world.now_s += 3600
+    with world.watching() as watching:
+        assert watching.run(0) == []
