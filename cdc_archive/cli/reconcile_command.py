@@ -18,6 +18,7 @@ from cdc_archive.archive.reader.window import Window, microseconds
 from cdc_archive.audit import mapping
 from cdc_archive.cli import moments, output, reconcile_parts, reconcile_text, wiring
 from cdc_archive.cli.reconcile_parts import STDIO, Parts
+from cdc_archive.cli.replay_command import DEFAULT_MAPPING
 from cdc_archive.config import load
 from cdc_archive.config.settings import Settings
 from cdc_archive.errors import NothingFound, Stop, Unreconciled
@@ -30,7 +31,6 @@ from cdc_archive.replay.workspace import Workspace
 from cdc_archive.sinks.appended import AppendedLines
 from cdc_archive.sinks.sink import Line
 
-DEFAULT_MAPPING: Final = "mappings/openai.toml"
 _SECOND_US: Final = 1_000_000
 
 

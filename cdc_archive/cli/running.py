@@ -80,14 +80,23 @@ def _served(loaded: Loaded, metrics: Metrics, observed: Observed, *, serve: bool
     if not serve or worker.http_port < 0:
         yield
         return
-    server = HealthServer(
+    with listening(
+        HealthServer(
+            worker.http_host,
+            worker.http_port,
+            metrics.registry,
+            observed.unhealthy,
+            observed.not_ready,
+        ),
         worker.http_host,
-        worker.http_port,
-        metrics.registry,
-        observed.unhealthy,
-        observed.not_ready,
-    )
-    _log.info("listening", address=f"http://{worker.http_host}:{server.port}/metrics")
+    ):
+        yield
+
+
+@contextmanager
+def listening(server: HealthServer, host: str) -> Iterator[None]:
+    """A server, until the end; the log tells where it listens."""
+    _log.info("listening", address=f"http://{host}:{server.port}/metrics")
     try:
         yield
     finally:

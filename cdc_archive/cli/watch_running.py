@@ -133,11 +133,8 @@ def _served(settings: Settings, standing: Standing) -> Iterator[None]:
 
     registry = standing.metrics.registry
     server = HealthServer(given.http_host, given.http_port, registry, unwell, unwell, "watch")
-    _log.info("listening", address=f"http://{given.http_host}:{server.port}/metrics")
-    try:
+    with running.listening(server, given.http_host):
         yield
-    finally:
-        server.close()
 
 
 def _show(standing: Standing) -> None:

@@ -14,6 +14,7 @@ from cdc_archive import schema_files
 from cdc_archive.audit import mapping
 from cdc_archive.cli import wiring
 from cdc_archive.cli.reconcile_parts import Parts as ReconcileParts
+from cdc_archive.cli.replay_command import DEFAULT_MAPPING
 from cdc_archive.cli.watch_beside import Beside
 from cdc_archive.config.settings import KafkaSettings, Settings
 from cdc_archive.decode.decoder import Decoder
@@ -43,7 +44,6 @@ from cdc_archive.watch.streams import Streams
 from cdc_archive.watch.watch import HOUR_US, Parts, Times, Watch
 from cdc_archive.watch.webhook import Webhook
 
-DEFAULT_MAPPING: Final = "mappings/openai.toml"
 _SCHEMAS: Final = (
     changes.SCHEMA,
     findings.SCHEMA,
@@ -58,8 +58,7 @@ _SCHEMAS: Final = (
 def rules_of(settings: Settings) -> mapping.Mapping:
     """The mapping that `watch.mapping` names."""
     named = settings.watch.mapping
-    path = schema_files.root() / DEFAULT_MAPPING if named is None else Path(named)
-    return mapping.parse(mapping.text_of(path), str(path))
+    return mapping.load(schema_files.root() / DEFAULT_MAPPING if named is None else Path(named))
 
 
 def both_sides(settings: Settings) -> KafkaSettings:

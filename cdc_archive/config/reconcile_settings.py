@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from cdc_archive.config.section import Listed, ReadableFile, Section, Token, Url
+from cdc_archive.config.section import Listed, ReadableFile, Section, Token, Url, json_list
 from cdc_archive.config.section import field as _field
 
 
@@ -19,16 +18,6 @@ def _expression(text: str) -> str:
     except ValueError:  # its text repeats the value, and that may be a misplaced secret
         raise ValueError("not a JMESPath expression") from None
     return text
-
-
-def _rules(value: object) -> object:
-    """In an environment variable they are JSON."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise ValueError("no JSON list of {name, types, tables}") from None
-    return value
 
 
 Look = Annotated[str, AfterValidator(_expression)]
@@ -45,7 +34,7 @@ class ServiceRule(BaseModel):
     tables: Listed = ()
 
 
-Rules = Annotated[tuple[ServiceRule, ...], BeforeValidator(_rules)]
+Rules = Annotated[tuple[ServiceRule, ...], BeforeValidator(json_list(" of {name, types, tables}"))]
 
 
 class ReconcileSettings(Section):

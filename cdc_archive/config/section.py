@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -17,6 +19,20 @@ def listed(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def json_list(of: str = "") -> Callable[[object], object]:
+    """Reads a list of sections: in an environment variable it is JSON."""
+
+    def read(value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError(f"no JSON list{of}") from None
+        return value
+
+    return read
 
 
 def _pattern(value: object) -> object:

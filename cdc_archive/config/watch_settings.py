@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from cdc_archive.config.section import Listed, ReadableFile, Section, Token, Url, listed, no_login
+from cdc_archive.config.section import (
+    Listed,
+    ReadableFile,
+    Section,
+    Token,
+    Url,
+    json_list,
+    listed,
+    no_login,
+)
 from cdc_archive.config.section import field as _field
-
-
-def _tables(value: object) -> object:
-    """In an environment variable a list of sections is JSON."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise ValueError("no JSON list") from None
-    return value
-
 
 Addresses = Annotated[Listed, BeforeValidator(no_login)]
 
@@ -34,7 +31,7 @@ class Counted(Section):
 
 
 SecretUrls = Annotated[tuple[SecretStr, ...], BeforeValidator(listed)]
-Scraped = Annotated[tuple[Counted, ...], BeforeValidator(_tables)]
+Scraped = Annotated[tuple[Counted, ...], BeforeValidator(json_list())]
 
 
 class WatchSettings(Section):

@@ -26,6 +26,24 @@ _WAIT_S: Final = 5.0
 """How long a job of a run that was killed may take to end."""
 
 
+def connect(path: Path, *, alone: bool) -> sqlite3.Connection:
+    """Open a database, made if need be, for its owner's eyes only; `alone`: no other process may.
+
+    Raises:
+        OSError, sqlite3.Error: what keeps it from that; "locked" if another process has it.
+    """
+    path.touch(mode=0o600)
+    database = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S)
+    if alone:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    if alone:
+        database.execute("BEGIN EXCLUSIVE")
+        database.execute("COMMIT")
+    return database
+
+
 def open_database(
     path: Path, *, alone: bool = False, cache_kib: int = CACHE_KIB
 ) -> sqlite3.Connection:
@@ -40,16 +58,8 @@ def open_database(
         Stop: the file cannot be opened, or another run has it.
     """
     try:
-        path.touch(mode=0o600)
-        database = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S)
-        if alone:
-            database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
+        database = connect(path, alone=alone)
         database.execute(f"PRAGMA cache_size = -{cache_kib}")
-        if alone:
-            database.execute("BEGIN EXCLUSIVE")
-            database.execute("COMMIT")
     except OSError as error:
         raise Stop(f"{path} cannot be made: {error.strerror}", _ELSEWHERE) from None
     except sqlite3.OperationalError as error:

@@ -33,6 +33,7 @@ from cdc_archive.replay.telling import Told
 from cdc_archive.source.message import Message
 from cdc_archive.watch import follower, recent
 from cdc_archive.watch.follower import Follower
+from cdc_archive.watch.recent import RecentSeen
 from cdc_archive.watch.streams import Stream
 
 SCHEMA: Final = f"""
@@ -146,11 +147,6 @@ class Changes:
             heapq.heappush(held, one)
 
     @property
-    def holds_nothing(self) -> bool:
-        """Whether all that was taken is followed, to the end of its transaction."""
-        return not any(self._held.values()) and self.between_transactions
-
-    @property
     def between_transactions(self) -> bool:
         """Whether no event waits for the end of its transaction."""
         return all(one.between_transactions for one in self._followers.values())
@@ -242,6 +238,9 @@ class Changes:
         )
 
     def prune(self) -> None:
-        """Forget what stood beside changes of more than a day before the newest."""
+        """Forget what stood beside changes of more than a day before the newest, and which changes
+        came so long ago that they do not come again.
+        """
+        RecentSeen(self._database).prune()
         if self._passed:
             beside.prune(self._database, max(self._passed.values()) - SAME_TRANSACTION_US)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from cdc_archive.errors import Stop
+from cdc_archive.replay.workspace import connect
 
 VERSION: Final = 1
-_WAIT_S: Final = 1.0
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS began (name TEXT PRIMARY KEY, value INTEGER);"
 
 
@@ -27,13 +27,7 @@ def open_state(folder: Path, schemas: Iterable[str]) -> sqlite3.Connection:
     path = folder / "watch.sqlite"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        database = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S)
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("BEGIN EXCLUSIVE")
-        database.execute("COMMIT")
+        database = connect(path, alone=True)
         _require_version(database, path)
         database.executescript("".join((_SCHEMA, *schemas)))
         database.execute(f"PRAGMA user_version = {VERSION}")

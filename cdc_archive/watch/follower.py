@@ -58,8 +58,7 @@ class Follower:
         self._beside = beside
         self._rows = DiskStates(database, connector)
         self._fold = Fold(self._rows, read, known.fold)
-        self._seen = RecentSeen(database)
-        self._redeliveries = _AskedTwice(self._seen, known.highest)
+        self._redeliveries = _AskedTwice(RecentSeen(database), known.highest)
         builder = Builder(rules, beside)
         self._telling = Telling(self._fold, self._redeliveries, builder, Asked(), Report(), doubt)
         self._lookups: dict[str, _Lookup] = {}
@@ -88,7 +87,6 @@ class Follower:
         self._rows.flush()
         for one in self._lookups.values():
             one.rows.flush()
-        self._seen.prune()
         progress = Progress(fold=self._fold.progress(), highest=dict(self._redeliveries.highest))
         progress.save(self._database, self._connector)
 

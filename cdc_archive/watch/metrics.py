@@ -29,6 +29,15 @@ class WatchMetrics:
         self.unattributed = self._of_events(
             "unattributed", "Changes whose actor could not be proven."
         )
+        self._counters = {
+            findings.EXPECTED: self.expected,
+            findings.PUBLISHED: self.published,
+            findings.MISSING: self.missing,
+            findings.UNEXPECTED: self.unexpected,
+            findings.DIFFERENT: self.different,
+            findings.DUPLICATE: self.duplicate,
+            findings.ACTOR_UNPROVEN: self.unattributed,
+        }
         self.alerts = self._gauge(
             "alerts", "1 while an alert fires.", "kind", "type", "service", "severity"
         )
@@ -52,15 +61,7 @@ class WatchMetrics:
 
     def count(self, kind: str, type: str, service: str) -> None:  # noqa: A002  # the field's word
         """Count an event, or what was found of one; what has no series is not counted."""
-        counter = {
-            findings.EXPECTED: self.expected,
-            findings.PUBLISHED: self.published,
-            findings.MISSING: self.missing,
-            findings.UNEXPECTED: self.unexpected,
-            findings.DIFFERENT: self.different,
-            findings.DUPLICATE: self.duplicate,
-            findings.ACTOR_UNPROVEN: self.unattributed,
-        }.get(kind)
+        counter = self._counters.get(kind)
         if counter is not None:
             counter.labels(type, service).inc()
 
