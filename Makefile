@@ -9,16 +9,18 @@ BIN := $(VENV)/bin
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
+BUILT_FROM := pyproject.toml hatch_build.py $(wildcard cdc_archive/archive/writer/*.pyx)
+
 $(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check 'pip>=25.1'
 
-$(VENV)/.demo: $(BIN)/pip pyproject.toml
+$(VENV)/.demo: $(BIN)/pip $(BUILT_FROM)
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[demo]'
 	touch $@
 
-$(VENV)/.dev: $(BIN)/pip pyproject.toml
+$(VENV)/.dev: $(BIN)/pip $(BUILT_FROM)
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[librdkafka,demo]' --group dev
 	touch $@
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from cdc_archive.archive.writer import express
 from cdc_archive.cli import heap, wiring
 from cdc_archive.config import show
 from cdc_archive.config.load import Loaded
@@ -47,6 +48,7 @@ def run_worker(loaded: Loaded, source: Source, *, serve: bool) -> Observed:
         with stopped_by_signals() as stop, _served(loaded, metrics, observed, serve=serve):
             worker = wiring.worker(settings, source, store, observed)
             heap.look_rarely()
+            _log.info("started", express_lane="compiled" if express.compiled else "python")
             with _sealed(settings, store, metrics, serve=serve):
                 worker.run(stop)
     finally:

@@ -42,6 +42,14 @@ def test_the_image_runs_as_nobody_and_tells_its_health() -> None:
     assert "/healthz" in last_stage
 
 
+def test_the_image_is_built_with_a_compiler_and_runs_without() -> None:
+    """For the express lane; all that the build reads is there."""
+    first, last = (INFRA / "Dockerfile").read_text().split("\nFROM ", 2)[1:]
+    assert " gcc libc6-dev" in first
+    assert "hatch_build.py" in first
+    assert "gcc" not in last
+
+
 def test_a_process_is_found_again_and_stopped(tmp_path: Path) -> None:
     """By pid and start time; starting it twice starts it once."""
     state = StateFolder(tmp_path)

@@ -9,9 +9,9 @@ are. Both give the same bytes: tests/archive/writer/test_express.py.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -40,6 +40,20 @@ from cdc_archive.decode.envelope import (
 from cdc_archive.decode.stream import NO_COMMIT, STREAMED, may_begin
 from cdc_archive.errors import Undecodable
 from cdc_archive.source.message import Message
+
+Lane = Callable[["Express", Sequence[Message], int, int], list[str]]
+
+
+def _found() -> Lane | None:
+    try:
+        from cdc_archive.archive.writer.compiled_lane import run  # if it is there
+    except ImportError:
+        return None
+    return run
+
+
+compiled = _found()
+"""`Express.run` as C, if a compiler was at hand when the package was built: see hatch_build.py."""
 
 _SHORT: Final = avro.SMALL
 """Texts from this length on cost more to copy than to look at: they may go the plain way."""
@@ -84,7 +98,7 @@ class _Wrapper(NamedTuple):
     """What stands around envelopes: nothing, or Connect's wrapper with a schema that is known.
 
     `mark` is how values begin, `skip` the bytes of it before the envelope, `head_text` the envelope
-    text of a value's beginning; see decode/envelope.py.
+    text of a value's beginning; see decode/envelope.py. `compiled` is for the compiled lane.
     """
 
     mark: bytes
@@ -92,6 +106,7 @@ class _Wrapper(NamedTuple):
     fingerprint: str | None
     head_text: bytes
     targets: dict[tuple[str | None, str | None, str | None, int], _Target]
+    compiled: dict[bytes, Any]
 
 
 class OpenFiles(Protocol):
@@ -118,7 +133,7 @@ class Express:
         self._partition = partition
         self._files = files
         self._stream = stream
-        self._bare = _Wrapper(_BEFORE, 0, None, HEAD_TEXT, {})
+        self._bare = _Wrapper(_BEFORE, 0, None, HEAD_TEXT, {}, {})
         self._wrapper, self._wrappers = self._bare, [self._bare]
         self._high = _High()
         self._streamed = 0
@@ -126,9 +141,7 @@ class Express:
         self._stamp = (-2, b"")
         self._others: list[bytes] = []
 
-    def run(  # noqa: C901, PLR0912, PLR0915  # one loop: a call would cost a tenth of it
-        self, messages: Sequence[Message], at: int, offset: int
-    ) -> list[str]:
+    def run(self, messages: Sequence[Message], at: int, offset: int) -> list[str]:
         """Take messages until one is to go the plain way.
 
         Args:
@@ -139,13 +152,19 @@ class Express:
         Returns:
             the op of each that was taken.
         """
+        lane = Express._in_python if compiled is None else compiled
+        return lane(self, messages, at, offset)
+
+    def _in_python(  # noqa: C901, PLR0912, PLR0915  # one loop: a call would cost a tenth of it
+        self, messages: Sequence[Message], at: int, offset: int
+    ) -> list[str]:
         files, stream, high = self._files, self._stream, self._high
         topic, partition = self._partition
         prefix, unsettled = files.prefix, files.unsettled
         newest, held = files.newest_event_us or 0, 0
         known, (known_type, stamp), others = self._headers, self._stamp, self._others
         wrapper = self._wrapper
-        mark, skip, _, head_text, targets = wrapper
+        mark, skip, _, head_text, targets, _ = wrapper
         last, streamed = None, self._streamed
         ops: list[str] = []
         for (
@@ -172,7 +191,7 @@ class Express:
                 if around is None:
                     break
                 wrapper = around
-                mark, skip, _, head_text, targets = wrapper
+                mark, skip, _, head_text, targets, _ = wrapper
             payload = value[skip:-1] if skip else value
             if len(payload) >= _SHORT_PAYLOAD:
                 break
@@ -307,6 +326,6 @@ class Express:
         fingerprint, _ = self._files.schemas[found[0]]
         # what ends the value is part of what follows the envelope's beginning
         head_text, _, _ = quick_wrap(HEAD_TEXT + _PLACE).partition(_PLACE)
-        wrapper = _Wrapper(value[:skip] + _BEFORE, skip, fingerprint, head_text, {})
+        wrapper = _Wrapper(value[:skip] + _BEFORE, skip, fingerprint, head_text, {}, {})
         self._wrappers.append(wrapper)
         return wrapper if value.startswith(wrapper.mark) else None

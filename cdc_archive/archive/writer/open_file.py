@@ -100,7 +100,7 @@ class OpenFile:
         self._incarnation = incarnation
         self._beside = beside
         self._data = bytearray()
-        self._block: list[bytes] = []
+        self._block: list[bytes | bytearray] = []
         self._block_size = 0
         self._labels: list[str] = []
         self._event_times: list[int] = []
@@ -137,6 +137,33 @@ class OpenFile:
         if event_time_us is not None:
             self._event_times.append(event_time_us)
         self._block_size += len(encoded)
+        return self._closed_if_full()
+
+    def extend(self, encoded: bytearray, labels: list[str], last_offset: int, *times: int) -> bool:
+        """Take several more, of which none before the last fills the block's `room`.
+
+        Args:
+            encoded: their Avro bytes, one after the other.
+            labels: what to count each as.
+            last_offset: the highest of their offsets.
+            times: the earliest and the latest of their event times.
+
+        Returns:
+            as `append`.
+        """
+        self._last = last_offset
+        self._block.append(encoded)
+        self._labels += labels
+        self._event_times += times
+        self._block_size += len(encoded)
+        return self._closed_if_full()
+
+    @property
+    def room(self) -> int:
+        """The bytes that fill the block."""
+        return self._form.block_bytes - self._block_size
+
+    def _closed_if_full(self) -> bool:
         if self._block_size < self._form.block_bytes:
             return False
         self._close_block()
@@ -162,13 +189,14 @@ class OpenFile:
     def _close_block(self) -> None:
         container.require_openable(self._block_size)
         records, codec, sync = self._block, self._form.codec, self._sync
-        held = self._block_size + RECORD_BYTES * len(records)
+        count = len(self._labels)
+        held = self._block_size + RECORD_BYTES * count
         if self.keys is not None:
             self.keys.hash()
-            held -= keys_seen.HASH_BYTES * len(records)
+            held -= keys_seen.HASH_BYTES * count
         self._count()
         self._block, self._block_size = [], 0
-        making = self._beside(lambda: container.block(b"".join(records), len(records), codec, sync))
+        making = self._beside(lambda: container.block(b"".join(records), count, codec, sync))
         self._closed.append((held, making))
 
     def _count(self) -> None:

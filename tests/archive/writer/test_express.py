@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import sysconfig
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.captures import messages
 
+from cdc_archive.archive.writer import express
 from cdc_archive.archive.writer.batch import Batch, Follows
 from cdc_archive.archive.writer.open_file import DataFile, FileFormat
 from cdc_archive.changelog.position import TopicPartition
@@ -21,6 +27,23 @@ from cdc_archive.source.message import Message
 T = TopicPartition("pg.app.t", 3)
 RECORDED = [one for name in ("pg_jp", "pg_js", "pg_dup") for one in messages(name)][::3]
 _HOUR_US = 3_600_000_000
+
+
+@pytest.fixture(params=["python", "compiled"], autouse=True)
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Either lane; the compiled one is missing where it could not be compiled."""
+    if request.param == "python":
+        monkeypatch.setattr(express, "compiled", None)
+    elif express.compiled is None:
+        pytest.skip("not compiled here")
+    return str(request.param)
+
+
+def test_the_lane_is_compiled_where_a_compiler_is() -> None:
+    """Else nothing would test it."""
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    if shutil.which("cc") and headers:
+        assert express._found() is not None
 
 
 def _batch() -> Batch:
@@ -90,7 +113,8 @@ def _damaged(value: bytes, at: int, patch: bytes, cut: int) -> bytes:
 
 PATCHES = [
     b"", b" ", b"\n", b"null", b"[null", b'"', b"\\", b"{", b"}", b"\xff", b"\x01", b"0", b"-1",
-    b"1e3", b'"before":1,',
+    b"1e3", b'"before":1,', b"\0", b"\\u00e9", b"\\ud800", b"\\u12", b"01", b"1.", b"-", b"tru",
+    b"\xc3", b"[" * 80, b"[" * 80 + b"]" * 80, b'"a":', b',"a":[1,-0.5e+7,true,{}]', b"\x7f", b",",
      b',"after":{}', b',"source":null', b',"transaction":null', b'"op":"m"',
     b'"snapshot":"true"', b'"table":null', b'"\xe2\x80\x99"', b"x" * 20_000,
 ]  # fmt: skip
@@ -120,7 +144,11 @@ def changed(draw: st.DrawFn) -> Message:
     return message._replace(value=value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # the same lane for all examples
+)
 @given(st.lists(changed(), max_size=12), st.data())
 def test_the_express_lane_gives_the_same_bytes_as_the_plain_way(
     sent: list[Message], data: st.DataObject
@@ -130,6 +158,54 @@ def test_the_express_lane_gives_the_same_bytes_as_the_plain_way(
     steps = [data.draw(st.sampled_from([0, 0, 0, 0, 1, 9_000])) for _ in twice]
     numbered = _numbered(twice, steps)
     assert quickly(numbered)[0] == plainly(numbered)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda values: st.lists(values) | st.dictionaries(st.text(), values),
+    max_leaves=20,
+)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(JSON, JSON, JSON, st.booleans(), st.sampled_from([None, (",", ":"), (", ", ": ")]))
+def test_rows_of_any_json_are_kept_as_they_are(
+    before: object, after: object, other: object, ascii_only: bool, layout: tuple[str, str] | None
+) -> None:
+    """Any value in any row, or beside it."""
+    source = {"db": "d", "table": "t\u00e9", "ts_ms": 1_771_516_800_000, "name": "pg"}
+    source |= {"ts_us": 1_771_516_800_000_001, "snapshot": "false", "other": other}
+    value = {"before": before, "after": after, "source": source, "transaction": None}
+    value |= {"op": "u", "other": other}
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=layout).encode("utf-8", "replace")
+    first = Message(*T, 7, 1_771_516_800_000, 0, b"k", text)
+    sent = [first, first._replace(offset=8), first._replace(offset=9)]
+    assert quickly(sent)[0] == plainly(sent)
+
+
+def _each_damage(value: bytes) -> Iterator[bytes]:
+    """Each byte left out, doubled, or another; and the value cut off there."""
+    for at in range(len(value)):
+        yield value[:at] + value[at + 1 :]
+        yield value[: at + 1] + value[at:]
+        yield value[:at]
+        for other in (b'"', b"\\", b"\0", b",", b"}", b"0", b"\xe2"):
+            yield value[:at] + other + value[at + 1 :]
+
+
+@pytest.mark.parametrize("name", ["pg_jp", "pg_js"])
+def test_no_damaged_byte_is_taken_for_sound(name: str) -> None:
+    """A message with damage at any place goes where the plain way puts it."""
+    whole = next(one for one in messages(name) if one.value and b'"op":"u"' in one.value)
+    assert whole.value is not None
+    step = len(whole.value) // 1_200 + 1
+    for damaged in islice(_each_damage(whole.value), None, None, step):
+        sent = _numbered([whole, whole._replace(value=damaged), whole], [0, 0, 0])
+        assert quickly(sent)[0] == plainly(sent), damaged
 
 
 @pytest.mark.parametrize("name", ["pg_jp", "pg_js", "pg_dup"])

@@ -1,0 +1,69 @@
+"""Compiles the express lane (cdc_archive/archive/writer/compiled_lane.pyx) where a C compiler is.
+
+Where there is none, or `CDC_ARCHIVE_PURE` is set while installing, Python does the same work, more
+slowly. What was compiled lies beside its source, so that an editable installation finds it too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+MODULE = "cdc_archive.archive.writer.compiled_lane"
+
+
+class CompiledLane(BuildHookInterface[Any]):
+    """See the module."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Put the compiled module into the wheel, which then is of this platform."""
+        folder = Path(self.root, *MODULE.split(".")[:-1])
+        for stale in folder.glob("compiled_lane.*.so"):
+            stale.unlink()
+        if os.environ.get("CDC_ARCHIVE_PURE"):
+            return
+        try:
+            built = compiled(Path(self.root), folder)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the package works without
+            self.app.display_warning(f"cdc-archive: the express lane is not compiled: {error}")
+            return
+        build_data["artifacts"].append(f"/{built.relative_to(self.root).as_posix()}")
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+
+def compiled(root: Path, folder: Path) -> Path:
+    """Compile the module into the folder.
+
+    Raises:
+        Exception: Cython, setuptools, a compiler or Python's headers are missing.
+    """
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+    from setuptools.command.build_ext import build_ext
+
+    source = (folder / "compiled_lane.pyx").relative_to(root)
+    with tempfile.TemporaryDirectory() as work:
+        modules = cythonize(
+            [Extension(MODULE, [str(source)], extra_compile_args=_optimized())],
+            build_dir=work,
+            quiet=True,
+        )
+        build = build_ext(Distribution({"name": "cdc-archive", "ext_modules": modules}))
+        build.build_lib = build.build_temp = work
+        build.ensure_finalized()
+        build.run()
+        made = Path(build.get_ext_fullpath(MODULE))
+        return Path(shutil.copy(made, folder / made.name))
+
+
+def _optimized() -> list[str]:
+    return [] if sys.platform == "win32" else ["-O3", "-g0", "-fno-strict-aliasing"]
