@@ -55,6 +55,9 @@ _TOPIC_PATIENCE_S: Final = 300.0
 """How long a worker with something to commit waits for a broker to answer."""
 
 _COMPRESSING_THREADS: Final = 2
+_BLOCKS_WAITING: Final = 64
+"""As many uncompressed blocks wait for those threads, a few megabytes, before the polling thread
+compresses too: on a crowded machine they would fill the memory budget."""
 
 
 def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:
@@ -277,7 +280,7 @@ def worker(settings: Settings, source: Source, store: ObjectStore, observed: Obs
 
     threads = settings.worker.upload_threads
     commits, uploads = Background(threads, "commit"), Background(threads, "upload")
-    blocks = Background(_COMPRESSING_THREADS, "compress")
+    blocks = Background(_COMPRESSING_THREADS, "compress", _BLOCKS_WAITING)
     writes, archive = committer(store, uploads.run_all)
     open_batch = _batches(settings, blocks.submit)
 

@@ -6,6 +6,7 @@ a stop past its deadline. Work that is cut off here is found by the next start, 
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -21,17 +22,22 @@ class Background:
     Args:
         threads: how many.
         name: for thread names.
+        most_waiting: when so much waits, whoever hands in more does it himself.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
+    def __init__(self, threads: int, name: str, most_waiting: float = math.inf) -> None:
+        self._most_waiting = most_waiting
         self._work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         for number in range(threads):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
 
     def submit(self, work: Callable[[], _T]) -> Future[_T]:
-        """Do it soon, elsewhere."""
+        """Do it soon, elsewhere; at once and here, if too much waits."""
         future: Future[_T] = Future()
-        self._work.put((work, future))
+        if self._work.qsize() < self._most_waiting:
+            self._work.put((work, future))
+        else:
+            _do(work, future)
         return future
 
     def run_all(self, work: Sequence[Callable[[], None]]) -> None:
