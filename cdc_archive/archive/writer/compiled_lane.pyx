@@ -30,6 +30,7 @@ cdef enum:
     PLAIN, QUOTE, ESCAPE, CONTROL, WIDE  # what a byte of a string is
     DEPTH = 64  # deeper ones are left to the plain way
     DIGITS = 18  # of a number that surely fits
+    MOST_DIGITS = 100  # of a key that is a number
     OPS = 128
 
 cdef unsigned char _kind[256]
@@ -148,6 +149,42 @@ cdef Text value(Text at, int depth, bint* wide) noexcept nogil:
             return at + 1
         if at[0] != c",":
             return NULL
+
+
+# keys
+
+
+cdef inline Text plain_text(Text at) noexcept nogil:
+    """`at`: after the opening quote; ASCII without escapes."""
+    while _kind[at[0]] == PLAIN and at[0] != 0x7F:
+        at += 1
+    return at + 1 if at[0] == c'"' else NULL
+
+
+cdef bytes plain_token(bytes key):
+    """The token of a key of one column as Connect writes it, see decode/key_token.py; else None."""
+    cdef Text begin = <Text>PyBytes_AS_STRING(key)
+    cdef Text at = word(begin, '{"')
+    cdef Text start
+    cdef Text stop
+    at = NULL if at == NULL else plain_text(at)
+    at = NULL if at == NULL else word(at, ":")
+    if at == NULL:
+        return None
+    start = stop = at
+    if at[0] == c'"':
+        start = at + 1
+        at = plain_text(start)
+        stop = at - 1
+    else:
+        at += at[0] == c"-"
+        at = at + 1 if at == start and at[0] == c"0" else NULL if at[0] == c"0" else digits(at)
+        stop = at
+        if at == NULL or at - start > MOST_DIGITS + (start[0] == c"-"):
+            return None
+    if at == NULL or at[0] != c"}" or at + 1 != begin + PyBytes_GET_SIZE(key):
+        return None
+    return PyBytes_FromStringAndSize(<char*>start, stop - start)
 
 
 # the envelope
@@ -351,7 +388,7 @@ cdef class Target:
     """What goes to one file in this run, and what is the same in all its records."""
 
     cdef object file, keys
-    cdef list waiting, ops
+    cdef list tokens, waiting, ops
     cdef bytes words
     cdef bytearray records
     cdef Py_ssize_t size, room
@@ -359,7 +396,9 @@ cdef class Target:
 
     def __init__(self, found):
         self.file, self.words, self.keys = found
-        self.waiting = None if self.keys is None else self.keys.waiting
+        self.tokens, self.waiting = (
+            (None, None) if self.keys is None else (self.keys.tokens, self.keys.waiting)
+        )
         begin(self)
 
 
@@ -532,7 +571,11 @@ def run(lane, messages, Py_ssize_t at, int64_t offset):
             if key is None:
                 target.keys.keyless += cut.op != c"t"
             else:
-                target.waiting.append(key)
+                token = plain_token(key)
+                if token is None:
+                    target.waiting.append(key)
+                else:
+                    target.tokens.append(token)
             if others:
                 target.waiting.extend(others)
         if not target.size:

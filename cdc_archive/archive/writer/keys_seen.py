@@ -31,12 +31,14 @@ class KeysSeen:
 
     Attributes:
         waiting: keys that are yet to be hashed; more may be put into it, and then `hash` is due.
+        tokens: tokens of keys (decode/key_token.py), likewise.
         keyless: how many records have none, TRUNCATEs not among them.
     """
 
     def __init__(self) -> None:
         self._hashes = array("Q")
         self.waiting: list[bytes] = []
+        self.tokens: list[bytes] = []
         self.keyless = 0
 
     def add(self, record: ChangeRecord) -> None:
@@ -51,10 +53,11 @@ class KeysSeen:
 
     def hash(self) -> None:
         """Hash those that wait."""
-        if not self.waiting:
-            return
-        self._hashes.extend(map(key_hash, tokens(self.waiting)))
-        self.waiting.clear()
+        if self.waiting:
+            self.tokens += tokens(self.waiting)
+            self.waiting.clear()
+        self._hashes.extend(map(key_hash, self.tokens))
+        self.tokens.clear()
 
     def filter(self) -> KeyFilter:
         """The statistics."""
