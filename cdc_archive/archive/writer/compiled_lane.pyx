@@ -161,30 +161,47 @@ cdef inline Text plain_text(Text at) noexcept nogil:
     return at + 1 if at[0] == c'"' else NULL
 
 
-cdef bytes plain_token(bytes key):
-    """The token of a key of one column as Connect writes it, see decode/key_token.py; else None."""
-    cdef Text begin = <Text>PyBytes_AS_STRING(key)
-    cdef Text at = word(begin, '{"')
+cdef Text plain_key(Text at, Span* token) noexcept nogil:
+    """A key of one column, as Connect writes it: its value, a text or a whole number."""
     cdef Text start
-    cdef Text stop
+    at = word(at, '{"')
     at = NULL if at == NULL else plain_text(at)
     at = NULL if at == NULL else word(at, ":")
     if at == NULL:
-        return None
-    start = stop = at
+        return NULL
     if at[0] == c'"':
-        start = at + 1
-        at = plain_text(start)
-        stop = at - 1
+        token.at = at + 1
+        at = plain_text(token.at)
+        token.size = at - token.at - 1
     else:
+        token.at = at
         at += at[0] == c"-"
-        at = at + 1 if at == start and at[0] == c"0" else NULL if at[0] == c"0" else digits(at)
-        stop = at
-        if at == NULL or at - start > MOST_DIGITS + (start[0] == c"-"):
+        start = at
+        at = at + 1 if at == token.at and at[0] == c"0" else NULL if at[0] == c"0" else digits(at)
+        token.size = at - token.at
+        if at - start > MOST_DIGITS:
+            return NULL
+    return NULL if at == NULL or at[0] != c"}" else at + 1
+
+
+cdef bytes plain_token(bytes key):
+    """The token of such a key, with its schema or without, see decode/key_token.py; else None."""
+    cdef Text at = <Text>PyBytes_AS_STRING(key)
+    cdef Text end = at + PyBytes_GET_SIZE(key)
+    cdef Text schema
+    cdef Span token
+    cdef bint wide = False
+    if key.startswith(b'{"schema":'):
+        schema = at + 10
+        at = value(schema, DEPTH, &wide)
+        if at == NULL or wide or memchr(schema, c"\\", at - schema) != NULL:
             return None
-    if at == NULL or at[0] != c"}" or at + 1 != begin + PyBytes_GET_SIZE(key):
-        return None
-    return PyBytes_FromStringAndSize(<char*>start, stop - start)
+        at = word(at, ',"payload":')
+        at = NULL if at == NULL else plain_key(at, &token)
+        at = NULL if at == NULL or at[0] != c"}" else at + 1
+    else:
+        at = plain_key(at, &token)
+    return bytes_of(&token) if at == end else None
 
 
 # the envelope
@@ -506,6 +523,7 @@ def run(lane, messages, Py_ssize_t at, int64_t offset):
     cdef list ops = [], others = lane._others, touched = []
     cdef dict targets
     cdef list sent = messages if type(messages) is list else list(messages)
+    cdef list wrappers = lane._wrappers
     topic, partition = lane._partition
     files, stream, wrapper = lane._files, lane._stream, lane._wrapper
     known = lane._headers
@@ -522,10 +540,14 @@ def run(lane, messages, Py_ssize_t at, int64_t offset):
             break
         value, key, timestamp = its_value, its_key, its_timestamp
         if not value.startswith(mark):
-            around = lane._around(value)
-            if around is None:
-                break
-            wrapper = around
+            for wrapper in wrappers:
+                if value.startswith(<bytes>wrapper[0]):
+                    break
+            else:
+                wrapper = lane._around(value)
+                if wrapper is None:
+                    wrapper = lane._bare
+                    break
             mark, skip, _, head_text, _, targets = wrapper
         begin = <Text>PyBytes_AS_STRING(value)
         end = begin + PyBytes_GET_SIZE(value)

@@ -129,6 +129,16 @@ KEYS = st.one_of(
         [b'{"id":"\\""}', b'{"id":"\x7f"}', b'{"id":"\xe9"}', b'{"id":"a\nb"}', b'{"id":1} ']
     ),
     st.builds(lambda value: json.dumps({"id": value}, separators=(",", ":")).encode(), JSON),
+    st.builds(
+        lambda schema, value: json.dumps(
+            {"schema": schema, "payload": {"id": value}}, separators=(",", ":")
+        ).encode(),
+        JSON,
+        JSON,
+    ),
+    st.sampled_from(
+        [b'{"schema":"\\ud800","payload":{"id":1}}', b'{"schema":1,"payload":{"id":1}']
+    ),
     st.integers(98, 103).map(lambda digits: b'{"id":%b}' % (b"9" * digits)),
     st.integers(98, 103).map(lambda digits: b'{"id":-%b}' % (b"9" * digits)),
 )
