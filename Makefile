@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-BUILT_FROM := pyproject.toml hatch_build.py $(wildcard cdc_archive/archive/writer/*.pyx)
+BUILT_FROM := pyproject.toml hatch_build.py $(wildcard cdc_archive/archive/writer/*.p[xy][xi])
 
 $(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

@@ -66,7 +66,7 @@ class KafkaSettings(Section):
     max_poll_interval_ms: int = _field("stuck after this long", 300_000, 300_000, ge=10_000)
     metadata_max_age_ms: int = _field("how soon new topics are seen", 60_000, 60_000, ge=100)
     fetch_max_bytes: int = _field(
-        "of one fetch; librdkafka holds four ahead of us", 2 * MIB, 2 * MIB, ge=1024
+        "of one fetch; librdkafka holds four ahead of us", MIB, MIB, ge=1024
     )
     max_partition_fetch_bytes: int = _field("of one partition in it", MIB, MIB, ge=1024)
     max_poll_records: int = _field("messages handed over at once", 500, 500, ge=1)

@@ -33,7 +33,7 @@ class KafkaOptions:
     session_timeout_ms: int = 45_000
     max_poll_interval_ms: int = 300_000
     metadata_max_age_ms: int = 60_000
-    fetch_max_bytes: int = 2_097_152
+    fetch_max_bytes: int = 1_048_576
     max_partition_fetch_bytes: int = 1_048_576
     max_poll_records: int = 500
     max_poll_bytes: int = 4_194_304
