@@ -8,23 +8,22 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from kafka import KafkaConsumer, OffsetAndMetadata
+from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
-from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, OffsetGap, SourceDenied, SourceUnreachable
-from cdc_archive.source import kafka_headers
 from cdc_archive.source.helping import Helping
+from cdc_archive.source.kafka_fetched import consumer_of_messages
 from cdc_archive.source.kafka_parked import remind
 from cdc_archive.source.kafka_rebalance import ANSWER_MS, Bridge
 from cdc_archive.source.kafka_settings import consumer_settings
 from cdc_archive.source.kafka_topics import TopicAsker
-from cdc_archive.source.message import NO_TIMESTAMP, Message, message_of
+from cdc_archive.source.message import Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.out_of_range import out_of_range
@@ -84,8 +83,7 @@ class KafkaSource:
 
     def _subscribe(self, listener: AssignmentListener) -> None:
         options = self._options
-        kafka_headers.accept_any_name()
-        self._consumer = KafkaConsumer(**consumer_settings(options))
+        self._consumer = consumer_of_messages(consumer_settings(options))
         patience, bootstrap = options.connect_timeout_s, self._consumer.bootstrap
         if not within(patience + 1, lambda: bootstrap(timeout_ms=patience * 1000)):
             raise kafka_errors.KafkaTimeoutError("no broker let us in")
@@ -129,7 +127,7 @@ class KafkaSource:
                 _log.warning("poll failed, trying again: %r", error)
                 return ()
             raise self._told(error) from None
-        messages = [one for records in found.values() for one in _messages(records)]
+        messages = [one for of_partition in found.values() for one in of_partition]
         self._helping.had(messages)
         return messages
 
@@ -254,28 +252,6 @@ class KafkaSource:
         if isinstance(error, ssl.SSLError | kafka_errors.KafkaConfigurationError | ValueError):
             return SourceDenied(f"Kafka at {servers}: {_short(error)}")
         return SourceUnreachable(f"Kafka at {servers} does not answer: {_short(error)}")
-
-
-def _messages(records: Iterable[Any]) -> Iterator[Message]:
-    """Headers that are one object (see kafka_headers.py) stay one object."""
-    theirs: Any = None
-    headers: Headers = ()
-    for record in records:
-        if record.headers is not theirs:
-            theirs, headers = record.headers, kafka_headers.plain(record.headers or ())
-        kind, timestamp = record.timestamp_type, record.timestamp
-        yield message_of(
-            (
-                record.topic,
-                record.partition,
-                record.offset,
-                -1 if timestamp is None else timestamp,
-                NO_TIMESTAMP if kind is None else kind,
-                record.key,
-                record.value,
-                headers,
-            )
-        )
 
 
 def _short(error: BaseException) -> str:

@@ -6,15 +6,14 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaError
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import SourceUnreachable
-from cdc_archive.source import kafka_headers
+from cdc_archive.source.kafka_fetched import consumer_of_messages
 from cdc_archive.source.kafka_settings import settings_outside_a_group
-from cdc_archive.source.message import NO_TIMESTAMP, Message
+from cdc_archive.source.message import Message
 from cdc_archive.source.missing_topics import refuse_missing
 from cdc_archive.source.options import KafkaOptions
 from cdc_archive.source.reachable import require_reachable
@@ -40,9 +39,8 @@ class KafkaTopicReader:
         """See the port."""
         require_usable_files(self._options)
         require_reachable(self._options.bootstrap_servers, self._options.connect_timeout_s)
-        kafka_headers.accept_any_name()
         try:
-            consumer = KafkaConsumer(**settings_outside_a_group(self._options))
+            consumer = consumer_of_messages(settings_outside_a_group(self._options))
             try:
                 yield from self._read(consumer, topic, since_ms)
             finally:
@@ -78,8 +76,8 @@ class KafkaTopicReader:
         heard = time.monotonic()
         positions: dict[KafkaPartition, int | None] = {}
         while ends:
-            for one, records in consumer.poll(_POLL_MS).items():
-                yield from (_message(record) for record in records if record.offset < ends[one])
+            for one, messages in consumer.poll(_POLL_MS).items():
+                yield from (message for message in messages if message.offset < ends[one])
             reached = {one: consumer.position(one, timeout_ms=_ANSWER_MS) for one in ends}
             if reached != positions:
                 heard, positions = time.monotonic(), reached
@@ -97,16 +95,3 @@ def _starts(
 ) -> dict[KafkaPartition, int | None]:
     found = consumer.offsets_for_times({one: max(0, since_ms) for one in partitions})
     return {one: None if found.get(one) is None else found[one].offset for one in partitions}
-
-
-def _message(record: Any) -> Message:
-    return Message(
-        record.topic,
-        record.partition,
-        record.offset,
-        -1 if record.timestamp is None else record.timestamp,
-        NO_TIMESTAMP if record.timestamp_type is None else record.timestamp_type,
-        record.key,
-        record.value,
-        kafka_headers.plain(record.headers or ()),
-    )

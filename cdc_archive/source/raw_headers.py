@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaError
 
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import SourceInvalid
-from cdc_archive.source import kafka_headers
+from cdc_archive.source.kafka_fetched import consumer_of_messages
 from cdc_archive.source.kafka_settings import settings_outside_a_group
 from cdc_archive.source.options import KafkaOptions
 
@@ -53,14 +52,13 @@ class RawHeaders:
 
     def _fetched(self, partition: KafkaPartition, offset: int) -> dict[int, Headers]:
         if self._consumer is None:
-            kafka_headers.accept_any_name()
-            self._consumer = KafkaConsumer(**settings_outside_a_group(self._options))
+            self._consumer = consumer_of_messages(settings_outside_a_group(self._options))
         self._consumer.assign([partition])
         self._consumer.seek(partition, offset)
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
-            for records in self._consumer.poll(timeout_ms=1000, max_records=_AT_ONCE).values():
-                found = {one.offset: kafka_headers.plain(one.headers or ()) for one in records}
+            for messages in self._consumer.poll(timeout_ms=1000, max_records=_AT_ONCE).values():
+                found = {one.offset: one.headers for one in messages}
                 if offset in found:
                     return found
         raise TimeoutError("no answer")

@@ -6,12 +6,8 @@ import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from support.build import change, message
 from support.listening import Listener, poll_until
 from support.mock_broker import API_VERSION, MockBroker
@@ -22,7 +18,6 @@ from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.changelog import header_names
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.cli import main
-from cdc_archive.source import kafka_headers
 from cdc_archive.source.kafka import KafkaSource
 from cdc_archive.source.librdkafka import LibrdkafkaSource
 from cdc_archive.source.message import Message
@@ -117,32 +112,3 @@ def test_such_a_message_can_be_shown_and_stays_in_quarantine_when_tried_again(
     main.run(["quarantine", "retry"])
     capsys.readouterr()
     assert main.run(["cat"]) == 17
-
-
-def _read(batch: type[DefaultRecordBatch], data: bytes) -> list[tuple[Any, ...]]:
-    return [
-        (one.offset, one.timestamp, one.timestamp_type, one.key, one.value, one.headers)
-        for one in batch(data)
-    ]
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.none() | st.binary(max_size=300),
-            st.none() | st.binary(max_size=300),
-            st.sampled_from([[], [("a", b"1")], [("a", b"1"), ("a", None)], [("", b"")]]),
-            st.integers(0, 1 << 40),
-        ),
-        max_size=8,
-    )
-)
-def test_headers_that_repeat_are_read_as_kafka_python_reads_them(
-    sent: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]], int]],
-) -> None:
-    """Every field of every record is what the library itself makes of it."""
-    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 1 << 20)
-    for offset, (key, value, headers, timestamp) in enumerate(sent):
-        builder.append(offset, timestamp, key, value, headers)
-    data = bytes(builder.build())
-    assert _read(kafka_headers._Batch, data) == _read(DefaultRecordBatch, data)
