@@ -20,6 +20,7 @@ from kafka.protocol.consumer import IsolationLevel
 
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.source.kafka_batches import Batch, Reading, batches
+from cdc_archive.source.kafka_wire import receive_in_pieces
 from cdc_archive.source.message import Message
 from cdc_archive.source.record_batch import KnownHeaders
 
@@ -28,6 +29,7 @@ _COMMITTED: Final = IsolationLevel.READ_COMMITTED
 
 def consumer_of_messages(settings: Mapping[str, Any]) -> Any:
     """A `KafkaConsumer` whose `poll` gives lists of `Message`."""
+    receive_in_pieces()
     consumer = KafkaConsumer(**settings)
     consumer._fetcher.PartitionRecords = partial(Fetched, KnownHeaders())  # noqa: SLF001
     return consumer
