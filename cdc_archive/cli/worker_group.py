@@ -25,7 +25,8 @@ def run(config: Path | None, processes: int) -> int:
     """Run so many members until told to stop, or until one ends.
 
     Returns:
-        the exit code of the first that failed; 0 if all stopped as they were told.
+        the exit code of the first that failed, of those that ended unasked if any did; 0 if all
+        stopped as they were told.
     """
     command = [sys.executable, "-m", "cdc_archive"]
     command += [] if config is None else ["--config", str(config)]
@@ -36,8 +37,9 @@ def run(config: Path | None, processes: int) -> int:
         )
         while all(member.poll() is None for member in members):
             time.sleep(_LOOK_S)
+        unasked = [member.returncode for member in members if member.returncode is not None]
         _tell(members, signal.SIGTERM)
-        codes = [member.wait() for member in members]
+        codes = [*unasked, *(member.wait() for member in members)]
     return next((code if code > 0 else _SIGNALLED - code for code in codes if code), 0)
 
 
