@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -31,25 +32,46 @@ def cache() -> Path:
 def kafka_jars() -> Path:
     """A folder with the jars of the broker and of Kafka Connect."""
     pinned = versions()
-    folder = cache() / f"kafka-{pinned['KAFKA_VERSION']}"
+    return _jars(
+        f"kafka-{pinned['KAFKA_VERSION']}",
+        ("org.apache.kafka", "kafka_2.13", pinned["KAFKA_VERSION"]),
+        ("org.apache.kafka", "connect-runtime", pinned["KAFKA_VERSION"]),
+        ("org.apache.kafka", "connect-json", pinned["KAFKA_VERSION"]),
+        ("org.slf4j", "slf4j-simple", pinned["SLF4J_VERSION"]),
+    )
+
+
+def kafka_tools() -> Path:
+    """A folder with the jars of Kafka's command line tools."""
+    pinned = versions()
+    return _jars(
+        f"kafka-tools-{pinned['KAFKA_VERSION']}",
+        ("org.apache.kafka", "kafka-tools", pinned["KAFKA_VERSION"]),
+        ("org.slf4j", "slf4j-simple", pinned["SLF4J_VERSION"]),
+    )
+
+
+def iceberg_plugin() -> Path:
+    """A folder with Iceberg's sink for Kafka Connect: Parquet, S3, a JDBC catalog in SQLite."""
+    pinned = versions()
+    parts = ("iceberg-kafka-connect", "iceberg-parquet", "iceberg-aws", "iceberg-aws-bundle")
+    return _jars(
+        f"iceberg-{pinned['ICEBERG_VERSION']}",
+        *(("org.apache.iceberg", part, pinned["ICEBERG_VERSION"]) for part in parts),
+        ("org.apache.hadoop", "hadoop-client-runtime", pinned["HADOOP_VERSION"]),
+        ("org.xerial", "sqlite-jdbc", pinned["SQLITE_JDBC_VERSION"]),
+    )
+
+
+def _jars(name: str, *artifacts: tuple[str, str, str]) -> Path:
+    """A folder with Maven artifacts and all that they need to run."""
+    folder = cache() / name
     if not _complete(folder):
-        pom = _pom(
-            ("org.apache.kafka", "kafka_2.13", pinned["KAFKA_VERSION"]),
-            ("org.apache.kafka", "connect-runtime", pinned["KAFKA_VERSION"]),
-            ("org.apache.kafka", "connect-json", pinned["KAFKA_VERSION"]),
-            ("org.slf4j", "slf4j-simple", pinned["SLF4J_VERSION"]),
-        )
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "pom.xml").write_text(pom)
-        _run(
-            "mvn",
-            "-q",
-            "-B",
-            "-f",
-            folder / "pom.xml",
-            "dependency:copy-dependencies",
-            f"-DoutputDirectory={folder}",
-        )
+        pom = folder / "pom.xml"
+        pom.write_text(_pom(*artifacts))
+        copy = ("dependency:copy-dependencies", "-DincludeScope=runtime")
+        _run("mvn", "-q", "-B", "-f", pom, *copy, f"-DoutputDirectory={folder}")
         _mark(folder)
     return folder
 
@@ -109,6 +131,19 @@ def helm() -> Path:
     version = versions()["HELM_VERSION"]
     major = version.partition(".")[0]
     return _go_install(f"helm-{version}", f"helm.sh/helm/{major}/cmd/helm@{version}")
+
+
+def built(source: Path) -> Path:
+    """A Go program of this repository, built again when its source changes."""
+    files = sorted(file for file in source.iterdir() if file.suffix in {".go", ".mod", ".sum"})
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    folder = cache() / f"{source.name}-{digest[:12]}"
+    program = folder / source.name
+    if not _complete(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _run("go", "-C", source, "build", "-o", program, ".")
+        _mark(folder)
+    return program
 
 
 def _go_install(name: str, package: str, *flags: str) -> Path:
