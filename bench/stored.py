@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import fastavro
 
+from bench.stack import objects
+
 
 class Stored(NamedTuple):
     """Rows by partition; objects but for commits; bytes of all."""
@@ -26,8 +28,7 @@ def in_bucket(s3: Any, bucket: str, prefix: str) -> Stored:
     Raises:
         AssertionError: a file is not what its commit says, or offsets are missing.
     """
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
-    found = {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", ())}
+    found = objects(s3, prefix)
 
     def get(key: str) -> bytes:
         data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -19,15 +19,14 @@ from typing import NamedTuple
 from bench import stored
 from bench.filled import Topic
 from bench.proxy import Proxy
-from bench.stack import bucket, children, peak_bytes
+from bench.stack import bucket, cpu_seconds, ended, s3_port
 from bench.watched import free_port
 from infra.local.parts import BUCKET
 
-_EVERY_S, _LAST_S, _PATIENCE_S = 0.1, 0.01, 900
+_EVERY_S, _PATIENCE_S = 0.1, 900
 _IDLE_SAMPLES, _IDLE_CPU_S = 10, 0.1
 """A worker that takes less CPU over so many samples is asked whether it has read everything."""
 _MESSAGES = re.compile(r"^cdc_archive_messages_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Cost(NamedTuple):
@@ -56,7 +55,7 @@ def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings
     Raises:
         AssertionError: what was archived is not what was sent, or the worker died.
     """
-    proxy = Proxy(int(os.environ["CDC_ARCHIVE_STORE__ENDPOINT_URL"].rpartition(":")[2]))
+    proxy = Proxy(s3_port())
     prefix, port = f"ours-{secrets.token_hex(4)}", free_port()
     log = folder / f"{prefix}.log"
     given = {
@@ -92,7 +91,7 @@ def _watched(
     while b"partition assigned" not in log.read_bytes():
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.02)
-    began, start_up = time.monotonic(), _cpu(process.pid)
+    began, start_up = time.monotonic(), cpu_seconds(process.pid)
     seen: deque[tuple[float, float]] = deque(maxlen=_IDLE_SAMPLES)
     while (
         len(seen) < _IDLE_SAMPLES
@@ -102,18 +101,13 @@ def _watched(
         assert process.poll() is None, log.read_text()[-3000:]
         assert time.monotonic() - began < _PATIENCE_S, log.read_text()[-3000:]
         time.sleep(_EVERY_S)
-        seen.append((time.monotonic(), _cpu(process.pid)))
+        seen.append((time.monotonic(), cpu_seconds(process.pid)))
     asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    peak, ended = 0, 0
-    while not ended:
-        peak = max(peak, peak_bytes(process.pid))
-        time.sleep(_LAST_S)
-        ended, status, used = os.wait4(process.pid, os.WNOHANG)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    cpu_s, peak = ended(process)
     assert process.returncode == 0, log.read_text()[-3000:]
     wall = seen[0][0] - began + time.monotonic() - asked
-    return Cost(wall, used.ru_utime + used.ru_stime - start_up, start_up, peak)
+    return Cost(wall, cpu_s - start_up, start_up, peak)
 
 
 def _taken(port: int) -> int:
@@ -121,9 +115,3 @@ def _taken(port: int) -> int:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as http:
         text = http.read().decode()
     return sum(int(float(count)) for count in _MESSAGES.findall(text))
-
-
-def _cpu(pid: int | str) -> float:
-    """Of a process and of its children."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / _TICKS + sum(map(_cpu, children(pid)))
