@@ -145,7 +145,13 @@ class ArchiveSettings(Section):
     """When and how files are written."""
 
     codec: Literal["zstandard", "deflate", "null"] = _field("compression", "deflate", "zstandard")
-    block_bytes: int = _field("raw bytes of a block", 65_536, 65_536, ge=1_024, le=16 * MIB)
+    block_bytes: int = _field(
+        "raw bytes of a file's largest blocks; they begin at an eighth of it",
+        262_144,
+        262_144,
+        ge=1_024,
+        le=16 * MIB,
+    )
     key_statistics: bool = _field(
         "commits tell which keys a file may hold: `history` reads few files", False, True
     )

@@ -31,7 +31,7 @@ from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ArchiveDamaged, ObjectMissing
 from cdc_archive.storage.object_store import ObjectStore
 
-_STRIDE: Final = 16
+_STRIDE: Final = 4
 """How the search for a head grows: few steps out in a long chain, no more in a short one."""
 
 
@@ -67,7 +67,7 @@ class Link(NamedTuple):
 def head(store: ObjectStore, archive: str, partition: TopicPartition) -> Head | None:
     """The head of a chain, None if it has no commit yet.
 
-    About 1.25 * log2(n) requests for n commits; a listing only shows whether the chain has a hole.
+    About 1.5 * log2(n) requests for n commits; a listing only shows whether the chain has a hole.
 
     Raises:
         ArchiveDamaged: the head is of another archive or partition, or no commit at all, or there

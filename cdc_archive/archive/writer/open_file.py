@@ -29,6 +29,10 @@ OVERHEAD_BYTES: Final = 1536
 RECORD_BYTES: Final = 104 + KEY_BYTES
 """What a record costs beside its bytes until its block is closed: object, label, time, key."""
 
+_FIRST_BLOCK: Final = 8
+"""What part of the largest block a file's first one is: each holds twice as much as the one before,
+so that a file of few records holds few bytes uncompressed, and one of many is compressed well."""
+
 Beside = Callable[[Callable[[], tuple[bytes, ...]]], "Future[tuple[bytes, ...]]"]
 """Starts the making of a block's bytes, here or in another thread."""
 
@@ -47,12 +51,12 @@ _SCHEMAS: Final = {
 
 
 class FileFormat(NamedTuple):
-    """How files are written: codec (codecs.COMPRESS), raw bytes after which a block ends, and
-    whether their commit tells which keys they may hold.
+    """How files are written: codec (codecs.COMPRESS), raw bytes after which a file's largest blocks
+    end, and whether their commit tells which keys they may hold.
     """
 
     codec: str = "zstandard"
-    block_bytes: int = 65536
+    block_bytes: int = 262_144
     keys: bool = True
 
 
@@ -102,6 +106,7 @@ class OpenFile:
         self._data = bytearray()
         self._block: list[bytes | bytearray] = []
         self._block_size = 0
+        self._full_at = max(1, form.block_bytes // _FIRST_BLOCK)
         self._labels: list[str] = []
         self._event_times: list[int] = []
         self._closed: deque[tuple[int, Future[tuple[bytes, ...]]]] = deque()
@@ -161,10 +166,10 @@ class OpenFile:
     @property
     def room(self) -> int:
         """The bytes that fill the block."""
-        return self._form.block_bytes - self._block_size
+        return self._full_at - self._block_size
 
     def _closed_if_full(self) -> bool:
-        if self._block_size < self._form.block_bytes:
+        if self._block_size < self._full_at:
             return False
         self._close_block()
         return True
@@ -196,6 +201,7 @@ class OpenFile:
             held -= keys_seen.HASH_BYTES * count
         self._count()
         self._block, self._block_size = [], 0
+        self._full_at = min(2 * self._full_at, self._form.block_bytes)
         making = self._beside(lambda: container.block(b"".join(records), count, codec, sync))
         self._closed.append((held, making))
 
