@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ from support.record_batches import (
     Record,
     batch,
     marker,
+    number,
+    record,
 )
 
 from cdc_archive.changelog import header_names
@@ -187,6 +190,47 @@ def test_damage_is_told_as_kafka_python_tells_it(
     assert type(ours.error) is type(theirs.error)
     late = len(theirs.messages) - len(ours.messages)
     assert late in ((0, 1) if ours.error else (0,))  # they see a cut only after the record
+
+
+def _with_bytes(data: bytes, at: int, new: bytes) -> bytes:
+    return data[:at] + new + data[at + len(new) :]
+
+
+RECORD = record(Record(0, value=bytes(20)))
+DAMAGED = {
+    "fewer records than there are": (-4, struct.pack(">i", 1)),
+    "more records than there are": (-4, struct.pack(">i", 3)),
+    "a record that goes on in the next batch": (len(RECORD), number(60)),
+    "a record longer than it says": (len(RECORD), number(len(RECORD) - 2)),
+    "a record that ends before it begins": (len(RECORD), number(-9)),
+    "a value that goes on in the next record": (5, number(25)),
+    "headers, but none follow": (len(RECORD) - 1, number(1)),
+    "fewer headers than none": (len(RECORD) - 1, number(-1)),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_what_contradicts_itself_is_damage(what: str) -> None:
+    """Nothing of the batch after it is taken for part of the one before."""
+    at, new = DAMAGED[what]
+    data = batch([Record(0, value=bytes(20)), Record(1, value=bytes(20))])
+    data = _with_bytes(data, HEADER_BYTES + at, new) + batch([Record(2, value=bytes(90))], 2)
+    ours, theirs = _ours(data, check_crcs=False), _theirs(data, check_crcs=False)
+    assert isinstance(ours.error, CorruptRecordError)
+    assert type(ours.error) is type(theirs.error)
+    assert ours.messages == theirs.messages
+
+
+def test_a_header_that_goes_on_in_the_next_batch_is_damage() -> None:
+    """kafka-python hands out what there is of it, and complains after that."""
+    one = record(Record(0, headers=[(b"h", bytes(10))]))
+    longer = number(len(one) - 1 + 30) + one[1:-11] + number(10 + 30) + bytes(10)
+    data = batch([Record(0, headers=[(b"h", bytes(10))])])
+    data = _with_bytes(data, HEADER_BYTES, longer) + batch([Record(1)], 1)
+    ours, theirs = _ours(data, check_crcs=False), _theirs(data, check_crcs=False)
+    assert isinstance(ours.error, CorruptRecordError)
+    assert isinstance(theirs.error, CorruptRecordError)
+    assert (ours.messages, len(theirs.messages)) == ([], 1)
 
 
 @given(
