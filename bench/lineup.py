@@ -48,6 +48,12 @@ def subjects(
         "read, compress, store unparsed": partial(floor, "store", topic),
         OURS: partial(ours, topic, "librdkafka", folder),
         "cdc-archive, kafka-python": partial(ours, topic, "kafka-python", folder),
+        "cdc-archive, librdkafka, not compiled": partial(
+            ours, topic, "librdkafka", folder, compiled=False
+        ),
+        "cdc-archive, kafka-python, not compiled": partial(
+            ours, topic, "kafka-python", folder, compiled=False
+        ),
     }
     peers: dict[str, Callable[[], Cost]] = {
         f"Iceberg sink, {name}": partial(iceberg.sink, topic, recording, name.lower(), folder)

@@ -3,7 +3,8 @@
 `python -m bench.speed` starts a broker and an S3 server, fills topics, and lets everyone who is
 measured take the same topic, several times in turn: floors, ours, and peers (`bench/peers`) as far
 as they can be had. Every row that is stored is counted. Prints Markdown and writes it, with charts,
-to `bench/results`. `--growth` does the same for more and more open files and events, ours alone.
+to `bench/results`. `--growth` looks at ours alone, with more and more open files, events and commits
+before it: bench/growth.py.
 """
 
 from __future__ import annotations
@@ -19,18 +20,16 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import figures, lineup
+from bench import figures, growth, lineup
 from bench.bars import bars
 from bench.filled import Topic, fill
-from bench.subjects import Cost, ours
+from bench.subjects import Cost
 from infra.local.__main__ import down, purge, up
 from infra.local.__main__ import settings as stack_settings
 from infra.local.artifacts import versions
 from infra.local.processes import StateFolder
 
 PARTS = ["kafka", "s3"]
-TABLE_HOURS = (4, 40, 400, 1_000)
-EVENTS = (100_000, 300_000, 1_000_000)
 
 
 def machine() -> str:
@@ -92,41 +91,6 @@ def walls(topic: Topic, costs: list[Cost]) -> str:
     return f"Wall time of ours with librdkafka, {topic.events:,} events: {pairs}.\n"
 
 
-def growth(given: argparse.Namespace, folder: Path) -> tuple[str, str]:
-    """Cost by open table-hours and by events archived, as Markdown and as a chart."""
-    groups: dict[str, list[tuple[str, float]]] = {"open table-hours": [], "events": []}
-    rows = []
-    points = [(given.schema_events, hours, f"{hours:,} table-hours") for hours in TABLE_HOURS]
-    points += [(events, 0, f"{events:,} events") for events in given.counts]
-    for events, hours, name in points:
-        topic = fill("json", events, partitions=1, hours=hours // 4)
-        cost = ours(topic, "librdkafka", folder)
-        rows.append(growth_row(name, topic, cost))
-        print(rows[-1], file=sys.stderr, flush=True)
-        groups["open table-hours" if hours else "events"].append((name, figures.cpu(cost, topic)))
-    head = (
-        "", "events", "CPU s per million events", "peak RSS MiB", "files", "commits",
-        "PUT and LIST", "GET and HEAD", "requests per million events", "USD per million events",
-    )  # fmt: skip
-    return figures.table(head, rows), bars("Growth", "CPU seconds per million events", groups)
-
-
-def growth_row(name: str, topic: Topic, cost: Cost) -> list[str]:
-    """One point."""
-    written = cost.requests["PUT"] + cost.requests["LIST"]
-    read = cost.requests["GET"] + cost.requests["HEAD"]
-    dollars = figures.priced(cost.requests) / topic.events * 1e6
-    return [
-        name,
-        f"{topic.events:,}",
-        f"{figures.cpu(cost, topic):.2f}",
-        f"{cost.peak_bytes / figures.MIB:.0f}",
-        *(f"{number:,}" for number in (cost.objects, cost.commits, written, read)),
-        f"{(written + read) / topic.events * 1e6:,.0f}",
-        f"{dollars:.5f}",
-    ]
-
-
 def main() -> int:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m bench.speed", description=__doc__)
@@ -143,7 +107,9 @@ def main() -> int:
     )
     parser.add_argument("--no-peers", action="store_true", help="floors and ours alone")
     parser.add_argument("--growth", action="store_true", help="instead of the comparison")
-    parser.add_argument("--counts", type=int, nargs="*", default=EVENTS, help="with --growth")
+    parser.add_argument(
+        "--counts", type=int, nargs="*", default=growth.EVENTS, help="with --growth"
+    )
     parser.add_argument("--out", type=Path, default=Path("bench/results"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -151,7 +117,7 @@ def main() -> int:
     try:
         up(state, PARTS)
         os.environ.update(stack_settings(state))
-        name, measure = ("growth", growth) if given.growth else ("speed", speed)
+        name, measure = ("growth", growth.growth) if given.growth else ("speed", speed)
         text, chart = measure(given, state.folder("speed"))
     finally:
         down(state, PARTS)

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,20 @@ _EVERY_S, _PATIENCE_S = 0.1, 900
 _IDLE_SAMPLES, _IDLE_CPU_S = 10, 0.1
 """A worker that takes less CPU over so many samples is asked whether it has read everything."""
 _MESSAGES = re.compile(r"^cdc_archive_messages_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
+
+
+_COMPILED = """
+from cdc_archive.archive.writer import express
+from cdc_archive.cli.main import main
+assert express.compiled, "the express lane is not compiled: is there a C compiler?"
+main()
+"""
+_IN_PYTHON = """
+import sys
+sys.modules["cdc_archive.archive.writer.compiled_lane"] = None
+from cdc_archive.cli.main import main
+main()
+"""
 
 
 class Cost(NamedTuple):
@@ -49,14 +63,30 @@ def floor(what: str, topic: Topic) -> Cost:
     return Cost(**json.loads(done.stdout))
 
 
-def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings: str) -> Cost:
+def ours(
+    topic: Topic,
+    client: str,
+    folder: Path,
+    *,
+    compiled: bool = True,
+    prefix: str = "",
+    archived: int = 0,
+) -> Cost:
     """`cdc-archive worker`, everything at its default but for the client; each row is counted.
+
+    Args:
+        topic: what it takes.
+        client: `librdkafka` or `kafka-python`.
+        folder: for its log.
+        compiled: whether it finds its compiled express lane.
+        prefix: of the archive; "": a new one.
+        archived: how many messages of the topic are there already.
 
     Raises:
         AssertionError: what was archived is not what was sent, or the worker died.
     """
     proxy = Proxy(s3_port())
-    prefix, port = f"ours-{secrets.token_hex(4)}", free_port()
+    prefix, port = prefix or f"ours-{secrets.token_hex(4)}", free_port()
     log = folder / f"{prefix}.log"
     given = {
         "STORE__ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
@@ -66,15 +96,13 @@ def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings
         "KAFKA__CLIENT": client,
         "WORKER__HTTP_PORT": str(port),
         "WORKER__LOG_FORMAT": "json",
-        **settings,
     }
     environment = os.environ | {f"CDC_ARCHIVE_{name}": value for name, value in given.items()}
-    command = [sys.executable, "-m", "cdc_archive", "worker"]
-    command += ["--processes", str(processes)] if processes > 1 else []
+    command = [sys.executable, "-c", _COMPILED if compiled else _IN_PYTHON, "worker"]
     try:
         with log.open("wb") as out:
             process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
-        cost = _watched(process, log, topic, range(port, port + processes))
+        cost = _watched(process, log, topic.events - archived, port)
     finally:
         proxy.close()
     kept = stored.in_bucket(bucket(), BUCKET, prefix)
@@ -84,9 +112,7 @@ def ours(topic: Topic, client: str, folder: Path, processes: int = 1, **settings
     )
 
 
-def _watched(
-    process: subprocess.Popen[bytes], log: Path, topic: Topic, ports: Sequence[int]
-) -> Cost:
+def _watched(process: subprocess.Popen[bytes], log: Path, events: int, port: int) -> Cost:
     """Ask it to stop when it has nothing to do; the wait for that is not counted."""
     while b"partition assigned" not in log.read_bytes():
         assert process.poll() is None, log.read_text()[-3000:]
@@ -94,9 +120,7 @@ def _watched(
     began, start_up = time.monotonic(), cpu_seconds(process.pid)
     seen: deque[tuple[float, float]] = deque(maxlen=_IDLE_SAMPLES)
     while (
-        len(seen) < _IDLE_SAMPLES
-        or seen[-1][1] - seen[0][1] > _IDLE_CPU_S
-        or sum(map(_taken, ports)) < topic.events
+        len(seen) < _IDLE_SAMPLES or seen[-1][1] - seen[0][1] > _IDLE_CPU_S or _taken(port) < events
     ):
         assert process.poll() is None, log.read_text()[-3000:]
         assert time.monotonic() - began < _PATIENCE_S, log.read_text()[-3000:]
