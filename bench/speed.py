@@ -3,8 +3,8 @@
 `python -m bench.speed` starts a broker and an S3 server, fills topics, and lets everyone who is
 measured take the same topic, several times in turn: floors, ours, and peers (`bench/peers`) as far
 as they can be had. Every row that is stored is counted. Prints Markdown and writes it, with charts,
-to `bench/results`. `--growth` looks at ours alone, with more and more open files, events and commits
-before it: bench/growth.py.
+to `bench/results`. `--growth` looks at ours alone, with more and more open files, events and
+commits before it: bench/growth.py.
 """
 
 from __future__ import annotations
