@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sysconfig
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,16 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.captures import messages
+from support.lanes import T, plainly, quickly
 
 from cdc_archive.archive.writer import express
-from cdc_archive.archive.writer.batch import Batch, Follows
-from cdc_archive.archive.writer.open_file import DataFile, FileFormat
-from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.decode.decoder import Decoder
-from cdc_archive.errors import StreamBroken
 from cdc_archive.source.message import Message
 
-T = TopicPartition("pg.app.t", 3)
 RECORDED = [one for name in ("pg_jp", "pg_js", "pg_dup") for one in messages(name)][::3]
 _HOUR_US = 3_600_000_000
 
@@ -44,51 +38,6 @@ def test_the_lane_is_compiled_where_a_compiler_is() -> None:
     headers = Path(sysconfig.get_path("include"), "Python.h").exists()
     if shutil.which("cc") and headers:
         assert express._found() is not None
-
-
-def _batch() -> Batch:
-    return Batch(T, 7, Decoder().decode, FileFormat("null", 3_000), skip=False, follows=Follows())
-
-
-Result = tuple[list[DataFile], object, object, Counter[str]]
-
-
-def _result(batch: Batch, kinds: Counter[str]) -> Result:
-    files = [file.finish() for file in batch.files()]
-    facts = (batch.range, batch.messages, batch.absent(), batch.newest_event_us, batch.opened_at)
-    return files, facts, batch.source, kinds
-
-
-def plainly(sent: Sequence[Message]) -> Result:
-    """One after the other by the plain way."""
-    batch, kinds = _batch(), Counter[str]()
-    for message in sent:
-        try:
-            taken = batch.take(message, 5.0)
-        except StreamBroken:
-            kinds["broken"] += 1
-            break
-        kinds[taken.label if taken else "known"] += 1
-    return _result(batch, kinds)
-
-
-def quickly(sent: Sequence[Message]) -> tuple[Result, int]:
-    """As the worker does it; and how many took the lane."""
-    batch, kinds, at, quick = _batch(), Counter[str](), 0, 0
-    while at < len(sent):
-        ops = batch.take_quickly(sent, at, 5.0)
-        kinds.update(ops)
-        at, quick = at + len(ops), quick + len(ops)
-        if at == len(sent):
-            break
-        try:
-            taken = batch.take(sent[at], 5.0)
-        except StreamBroken:
-            kinds["broken"] += 1
-            break
-        kinds[taken.label if taken else "known"] += 1
-        at += 1
-    return _result(batch, kinds), quick
 
 
 def _numbered(sent: Sequence[Message], steps: Sequence[int]) -> list[Message]:
