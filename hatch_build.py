@@ -26,14 +26,12 @@ class CompiledLane(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Put the compiled module into the wheel, which then is of this platform."""
         folder = Path(self.root, *MODULE.split(".")[:-1])
-        for stale in folder.glob("compiled_lane.*.so"):
-            stale.unlink()
-        if os.environ.get("CDC_ARCHIVE_PURE"):
-            return
         try:
             built = compiled(Path(self.root), folder)
         except Exception as error:  # noqa: BLE001  # whatever it is, the package works without
             self.app.display_warning(f"cdc-archive: the express lane is not compiled: {error}")
+            for stale in folder.glob("compiled_lane.*.so"):
+                stale.unlink()
             return
         build_data["artifacts"].append(f"/{built.relative_to(self.root).as_posix()}")
         build_data["pure_python"] = False
@@ -46,6 +44,8 @@ def compiled(root: Path, folder: Path) -> Path:
     Raises:
         Exception: Cython, setuptools, a compiler or Python's headers are missing.
     """
+    if os.environ.get("CDC_ARCHIVE_PURE"):
+        raise RuntimeError("CDC_ARCHIVE_PURE is set")
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
@@ -62,7 +62,8 @@ def compiled(root: Path, folder: Path) -> Path:
         build.ensure_finalized()
         build.run()
         made = Path(build.get_ext_fullpath(MODULE))
-        return Path(shutil.copy(made, folder / made.name))
+        whole = Path(shutil.copy(made, folder / f".{made.name}"))
+        return whole.replace(folder / made.name)  # a process that has the old one open keeps it
 
 
 def _optimized() -> list[str]:

@@ -146,7 +146,7 @@ class ArchiveSettings(Section):
 
     codec: Literal["zstandard", "deflate", "null"] = _field("compression", "deflate", "zstandard")
     block_bytes: int = _field(
-        "raw bytes of a file's largest blocks; they begin at an eighth of it",
+        "raw bytes of a file's largest blocks; its first are an eighth of it",
         262_144,
         262_144,
         ge=1_024,

@@ -29,9 +29,9 @@ OVERHEAD_BYTES: Final = 1536
 RECORD_BYTES: Final = 104 + KEY_BYTES
 """What a record costs beside its bytes until its block is closed: object, label, time, key."""
 
-_FIRST_BLOCK: Final = 8
-"""What part of the largest block a file's first one is: each holds twice as much as the one before,
-so that a file of few records holds few bytes uncompressed, and one of many is compressed well."""
+_SHARE: Final = 8
+"""A block is full at an eighth of what the file's blocks hold, at an eighth of the largest block to
+begin with: a file of few records holds few bytes uncompressed, one of many is compressed well."""
 
 Beside = Callable[[Callable[[], tuple[bytes, ...]]], "Future[tuple[bytes, ...]]"]
 """Starts the making of a block's bytes, here or in another thread."""
@@ -106,7 +106,8 @@ class OpenFile:
         self._data = bytearray()
         self._block: list[bytes | bytearray] = []
         self._block_size = 0
-        self._full_at = max(1, form.block_bytes // _FIRST_BLOCK)
+        self._raw_size = 0
+        self._full_at = form.block_bytes // _SHARE
         self._labels: list[str] = []
         self._event_times: list[int] = []
         self._closed: deque[tuple[int, Future[tuple[bytes, ...]]]] = deque()
@@ -200,8 +201,9 @@ class OpenFile:
             self.keys.hash()
             held -= keys_seen.HASH_BYTES * count
         self._count()
+        self._raw_size += self._block_size
         self._block, self._block_size = [], 0
-        self._full_at = min(2 * self._full_at, self._form.block_bytes)
+        self._full_at = min(max(self._full_at, self._raw_size // _SHARE), self._form.block_bytes)
         making = self._beside(lambda: container.block(b"".join(records), count, codec, sync))
         self._closed.append((held, making))
 
