@@ -139,6 +139,16 @@ def test_the_sink_routes_each_table_to_its_own_and_no_other() -> None:
     assert made["value.converter.schemas.enable"] == "false"
 
 
+def test_a_jvm_is_warm_before_it_is_measured() -> None:
+    """By a million events, without reading a small topic for ever."""
+    assert [iceberg.warm_ups(events) for events in (1_000, 300_000, 1_000_000, 9_000_000)] == [
+        5,
+        4,
+        1,
+        1,
+    ]
+
+
 def test_connect_reads_topics_from_their_beginning() -> None:
     """Else a sink would wait for what comes next."""
     lines = connect.worker("127.0.0.1:9", "http://127.0.0.1:8", Path("/f")).splitlines()
