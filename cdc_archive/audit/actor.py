@@ -37,6 +37,7 @@ _WEIGHT: Final = (MISSING, STALE, INVALID, AMBIGUOUS)
 """Why there is no actor: of several reasons the last one here gives the status."""
 
 
+_HOLDING: Final = (dict, list)
 _SHORT: Final = 4096
 """Longer texts are not kept."""
 
@@ -69,6 +70,9 @@ class Actors:
     Args:
         rules: the sources, in their order.
         context: what other messages say.
+
+    Attributes:
+        see_changed: whether one may look at the `changed` of what it is given.
     """
 
     def __init__(self, rules: ActorRules, context: Context) -> None:
@@ -76,6 +80,8 @@ class Actors:
             (number, source, _Shape(source, rules)) for number, source in enumerate(rules.source)
         ]
         self._context = context
+        values = [source.value for source in rules.source if source.columns is not None]
+        self.see_changed = any(one is not None and one.may_see("changed") for one in values)
 
     def find(self, transition: Transition, values: Row, functions: Functions) -> ActorFound:
         """Who made the change.
@@ -85,7 +91,12 @@ class Actors:
             values: what the expressions of a rule see of it.
             functions: the functions that expressions may call.
         """
-        return decided([*self.looks(transition, values, functions)])
+        looked = []
+        for look in self.looks(transition, values, functions):
+            if look.status == EXACT:
+                return _given(look)
+            looked.append(look)
+        return decided(looked)
 
     def looks(self, transition: Transition, values: Row, functions: Functions) -> Iterator[Look]:
         """What each source gives, up to the one that decides.
@@ -111,10 +122,13 @@ def decided(looked: list[Look]) -> ActorFound:
         return ActorFound(None, MISSING, "the mapping names no actor source")
     given = [look for look in looked if look.actor is not None]
     if given:
-        one = next((look for look in given if look.status == EXACT), given[0])
-        return ActorFound(one.actor, one.status, one.place, one.place, one.origin)
+        return _given(next((look for look in given if look.status == EXACT), given[0]))
     status = max((look.status for look in looked), key=_WEIGHT.index)
     return ActorFound(None, status, "; ".join(look.reason for look in looked))
+
+
+def _given(look: Look) -> ActorFound:
+    return ActorFound(look.actor, look.status, look.place, look.place, look.origin)
 
 
 class _Shape:
@@ -125,7 +139,7 @@ class _Shape:
         self._plain = source.plain or rules.plain
         looking = [one for one in (self._template, self._plain) if one is not None and one.lookups]
         self._longest = 0 if looking else _SHORT
-        self._known = lru_cache(maxsize=4096)(self._shaped)
+        self._known = lru_cache(maxsize=4096)(self._look)
 
     def of(
         self,
@@ -135,17 +149,26 @@ class _Shape:
         functions: Functions,
         origin: Origin | None = None,
     ) -> Look:
+        if origin is None and isinstance(value, str) and len(value) <= self._longest:
+            return self._known(place, value, status)
+        return self._look(place, value, status, functions, origin)
+
+    def _look(
+        self,
+        place: str,
+        value: Any,
+        status: str,
+        functions: Functions = NOTHING_BESIDE,
+        origin: Origin | None = None,
+    ) -> Look:
         if value is None:
             return Look(place, None, MISSING, f"{place}: null or not there", origin)
-        if isinstance(value, str) and len(value) <= self._longest:
-            actor, fault = self._known(value)
-        else:
-            actor, fault = self._shaped(value, functions)
+        actor, fault = self._shaped(value, functions)
         if actor is None:
             return Look(place, None, INVALID, f"{place} {fault}", origin)
         return Look(place, actor, status, "", origin)
 
-    def _shaped(self, value: Any, functions: Functions = NOTHING_BESIDE) -> tuple[Row | None, str]:
+    def _shaped(self, value: Any, functions: Functions) -> tuple[Row | None, str]:
         found = _json_object(value)
         template = self._template if isinstance(found, dict) else self._plain
         try:
@@ -175,9 +198,9 @@ def _columns(
     if not columns:
         told = f"the mapping names no actor column for a {transition.op}"
         return Look(NO_COLUMN, None, MISSING, told)
-    stale = None
+    stale, row = None, transition.row
     for column in columns:
-        value = transition.row.get(column)
+        value = row.get(column)
         if value is None or is_unavailable(value):
             continue
         status = _status(transition, column)
@@ -281,12 +304,11 @@ def _json_object(value: Any) -> Any:
 
 def pruned(value: Any) -> Any:
     """The value without the members that are null."""
-    if isinstance(value, list):
-        return [pruned(one) if isinstance(one, dict | list) else one for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: pruned(one) if isinstance(one, dict | list) else one
-        for name, one in value.items()
-        if one is not None
-    }
+    kind = type(value)
+    if kind is dict:
+        return {
+            name: pruned(one) if type(one) in _HOLDING else one
+            for name, one in value.items()
+            if one is not None
+        }
+    return [pruned(one) for one in value] if kind is list else value

@@ -71,18 +71,24 @@ class No(NamedTuple):
 
 
 class _Placed(NamedTuple):
-    """A rule with its number in the file, counted from 0, and the lists of columns of which one
-    must have changed.
+    """A rule with its number in the file, counted from 0, the lists of columns of which one must
+    have changed, and whether it may look at `changed`.
     """
 
     number: int
     rule: Rule
     watched: Sequence[Sequence[str]]
+    sees_changed: bool
 
     @classmethod
     def of(cls, number: int, rule: Rule) -> _Placed:
         lists = (rule.changed, [name for one in rule.changes for name in one.columns])
-        return cls(number, rule, [names for names in lists if names])
+        sees_changed = any(one.may_see("changed") for one in rule.expressions())
+        return cls(number, rule, [names for names in lists if names], sees_changed)
+
+    def may_fire(self, changed: frozenset[str]) -> bool:
+        """Whether it may, if these columns changed and no others."""
+        return not any(map(changed.isdisjoint, self.watched))
 
 
 class Verdict(NamedTuple):
@@ -131,6 +137,9 @@ class Builder:
         if rules is None:
             table = self._of_table(transition.table)
             rules = self._by_op[where] = [one for one in table if one.rule.on == transition.op]
+        if rules and transition.before_proof not in (UNKNOWN, KEY_ONLY) and not transition.doubtful:
+            changed = transition.changed or _NOTHING
+            rules = [one for one in rules if one.may_fire(changed)]
         if not rules:
             return []
         judged = _Judged(transition, self._actors, self._context)
@@ -148,7 +157,8 @@ class Builder:
     def looks(self, transition: Transition) -> list[Look]:
         """What the actor sources give for a transition, up to the one that decides."""
         functions = Functions(self._context, transition.change)
-        return [*self._actors.looks(transition, _values(transition), functions)]
+        values = {**_values(transition), "changed": _changed(transition)}
+        return [*self._actors.looks(transition, values, functions)]
 
     def together(self, parts: Sequence[Part]) -> AuditEvent | Unproven:
         """The one event of all parts of a rule and transaction, in the order of their changes.
@@ -180,10 +190,13 @@ class _Judged:
         self._values = _values(transition)
         self._changed = transition.changed or _NOTHING
         self._found: ActorFound | None = None
+        self._named: tuple[Rule | None, Any] = None, None
 
     def by(self, placed: _Placed) -> AuditEvent | Unproven | Part | No:
         """What a rule makes of it."""
         rule = placed.rule
+        if (placed.sees_changed or self._actors.see_changed) and "changed" not in self._values:
+            self._values["changed"] = _changed(self._transition)
         try:
             made = self._refused(placed) or self._made(placed.number, rule)
         except MISFITS as error:  # its text may hold the whole row, and reasons are counted
@@ -193,10 +206,16 @@ class _Judged:
     def _about(self, rule: Rule) -> str | None:
         """The id that an event which cannot be proven would have told."""
         try:
-            found = None if rule.id is None else rule.id.of(self._values, self._functions)
+            found = self._id(rule)
         except MISFITS:
             return None
         return None if found is None else str(found)
+
+    def _id(self, rule: Rule) -> Any:
+        if self._named[0] is not rule:
+            found = None if rule.id is None else rule.id.of(self._values, self._functions)
+            self._named = rule, found
+        return self._named[1]
 
     def _refused(self, placed: _Placed) -> Unproven | No | None:
         transition, changed, rule = self._transition, self._changed, placed.rule
@@ -230,7 +249,7 @@ class _Judged:
 
     def _made(self, number: int, rule: Rule) -> AuditEvent | Unproven | Part | No:
         values = self._values
-        found = None if rule.id is None else rule.id.of(values, self._functions)
+        found = self._id(rule)
         if rule.id is not None and found is None:
             return Unproven(rule.type, "the id of the row is not known")
         values = {**values, "id": found}
@@ -257,13 +276,14 @@ class _Judged:
     def _requested(self, rule: Rule, values: Row) -> Row:
         requested = {}
         for field in rule.changes:
-            column = next((name for name in field.columns if name in self._changed), None)
-            if column is None:
-                continue
-            if field.value is None:
-                requested[field.field] = values["row"].get(column)
-            else:
-                requested[field.field] = field.value.of(values, self._functions)
+            for column in field.columns:
+                if column in self._changed:
+                    requested[field.field] = (
+                        values["row"].get(column)
+                        if field.value is None
+                        else field.value.of(values, self._functions)
+                    )
+                    break
         return requested
 
     def _part(self, number: int, rule: Rule, item: Any, values: Row) -> Part:
@@ -304,16 +324,20 @@ class _Judged:
 
 
 def _values(transition: Transition) -> Row:
-    row = transition.row
+    """What expressions see of it, but for `changed`, which few look at."""
     return {
         "op": transition.op,
         "table": transition.table,
         "key": transition.key,
         "before": transition.before,
         "after": transition.after,
-        "row": row,
-        "changed": {name: row.get(name) for name in sorted(transition.changed or ())},
+        "row": transition.row,
     }
+
+
+def _changed(transition: Transition) -> Row:
+    row = transition.row
+    return {name: row.get(name) for name in sorted(transition.changed or ())}
 
 
 def _misfit(rule: Rule, error: Exception) -> Unproven:

@@ -18,6 +18,7 @@ from cdc_archive.audit.functions import Functions
 Evaluate = Callable[[Any, Functions], Any]
 """Gives the value of an expression over a value."""
 
+_IT: Final = {"type": "current", "children": []}
 _COMPARE: Final = TreeInterpreter.COMPARATOR_FUNC
 
 
@@ -123,17 +124,28 @@ def _or(node: Any) -> Evaluate:
 
     def of(value: Any, functions: Functions) -> Any:
         found = left(value, functions)
-        return right(value, functions) if is_false(found) else found
+        return found if found or not is_false(found) else right(value, functions)
 
     return of
 
 
 def _and(node: Any) -> Evaluate:
+    first, second = node["children"]
+    if second["type"] == "function_expression" and repr(second["children"]) == repr([first]):
+        # `row.id && to_string(row.id)`, what every event has: looked up once. 1 == True, so repr.
+        second = {**second, "children": [_IT]}
+        left, call = evaluation(first), evaluation(second)
+
+        def told(value: Any, functions: Functions) -> Any:
+            found = left(value, functions)
+            return call(found, functions) if found or not is_false(found) else found
+
+        return told
     left, right = _children(node)
 
     def of(value: Any, functions: Functions) -> Any:
         found = left(value, functions)
-        return found if is_false(found) else right(value, functions)
+        return right(value, functions) if found or not is_false(found) else found
 
     return of
 
@@ -247,29 +259,45 @@ def _reference(node: Any) -> Evaluate:
 def _call(node: Any) -> Evaluate:
     name, arguments = node["value"], _children(node)
     spec = Functions.FUNCTION_TABLE.get(name, {"signature": ()})
-    taken = spec["signature"]
-    if len(taken) == len(arguments) and all(map(_always_fits, node["children"], taken)):
-        return _unchecked(spec["function"], *arguments)
-    return lambda value, functions: functions.call_function(
-        name, [argument(value, functions) for argument in arguments]
-    )
-
-
-def _always_fits(argument: Any, taken: Any) -> bool:
-    """Whether a function takes an argument whatever its value turns out to be."""
-    types = taken["types"]
-    is_text = argument["type"] == "literal" and isinstance(argument["value"], str)
-    return not types or (is_text and "string" in types)
-
-
-def _unchecked(function: Callable[..., Any], *arguments: Evaluate) -> Evaluate:
-    """A call of a function whose arguments need not be checked."""
+    if len(spec["signature"]) != len(arguments):
+        return lambda value, functions: functions.call_function(
+            name, [argument(value, functions) for argument in arguments]
+        )
+    function, taken = spec["function"], [_fitting(one["types"]) for one in spec["signature"]]
     if len(arguments) == 1:  # to_string(row.id): what every event has
-        (only,) = arguments
-        return lambda value, functions: function(functions, only(value, functions))
-    return lambda value, functions: function(
-        functions, *[argument(value, functions) for argument in arguments]
-    )
+        return _call_of_one(name, function, arguments[0], taken[0])
+
+    def of(value: Any, functions: Functions) -> Any:
+        given = [argument(value, functions) for argument in arguments]
+        for one, types in zip(given, taken, strict=True):
+            if types is not None and type(one) not in types:
+                return functions.call_function(name, given)
+        return function(functions, *given)
+
+    return of
+
+
+def _call_of_one(
+    name: str, function: Callable[..., Any], argument: Evaluate, types: _Types
+) -> Evaluate:
+    def of(value: Any, functions: Functions) -> Any:
+        given = argument(value, functions)
+        if types is not None and type(given) not in types:
+            return functions.call_function(name, [given])
+        return function(functions, given)
+
+    return of
+
+
+_Types = frozenset[type] | None
+"""Types of which every value is taken, without a look at it; None: any."""
+_FITTING: Final = {"string": str, "array": list, "object": dict, "boolean": bool}
+
+
+def _fitting(declared: Sequence[str]) -> _Types:
+    """Of the types that a signature declares: others the library has to look at."""
+    fitting = frozenset(_FITTING[name] for name in declared if name in _FITTING)
+    return fitting if declared else None
 
 
 _BY_KIND: Final[dict[str, Callable[[Any], Evaluate]]] = {

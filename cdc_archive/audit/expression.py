@@ -64,6 +64,7 @@ class Expression:
         self.paths = frozenset(found.paths)
         self.names = frozenset(path[0] for path in found.paths) - {_ELEMENT}
         self._choices = found.choices
+        self._sees_all = found.all
         self.lookups = frozenset(_lookups(tree))
 
     def __repr__(self) -> str:
@@ -76,6 +77,10 @@ class Expression:
             MISFITS: the values are not of the shape that it expects.
         """
         return self._evaluate(values, functions)
+
+    def may_see(self, name: str) -> bool:
+        """Whether its value may depend on this name of what it is given."""
+        return self._sees_all or name in self.names
 
     def columns(self, *of: str) -> set[str]:
         """The columns that it reads of these names: `columns("row")` of `row.id` is {"id"}."""
@@ -154,9 +159,13 @@ def _lookups(tree: Any) -> Iterator[str]:
 
 
 class _Found:
-    """Collects the paths that an expression reads, and for each `a || b` those of each side."""
+    """Collects the paths that an expression reads, and for each `a || b` those of each side.
+
+    `all` is whether it reads what it is given as a whole.
+    """
 
     def __init__(self) -> None:
+        self.all = False
         self.paths: list[Path] = []
         self.choices: list[list[list[Path]]] = []
 
@@ -179,6 +188,7 @@ class _Found:
         if kind in ("index", "flatten", "slice"):
             return _elements(self.walk(children[0], at) if kind == "flatten" else at)
         if kind in ("current", "identity"):
+            self.all |= () in at
             return at
         if kind in ("or_expression", "and_expression"):
             return self._either(kind, children, at)

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from cdc_archive.audit.actor_rules import ActorRules
+from cdc_archive.audit.expression import Expression
 from cdc_archive.audit.faults import told
 from cdc_archive.audit.sections import (
     Names,
@@ -112,6 +113,12 @@ class Rule(Section):
     def is_conditional(self) -> bool:
         """Whether it fires on some of the transitions only."""
         return bool(self.changed or self.changes or self.when is not None)
+
+    def expressions(self) -> list[Expression]:
+        """All that it is told by."""
+        found = [self.id, self.when, self.payload, self.project, self.item]
+        found += [field.value for field in self.changes]
+        return [one for one in found if one is not None]
 
 
 class Lookup(Section):

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from support.memory_context import MemoryContext
 from support.transitions import transition
 
@@ -253,3 +255,42 @@ def test_a_part_is_explained_as_one() -> None:
     (verdict,) = builder(GROUP).explain(activated(1))
     assert verdict.outcome == "part"
     assert isinstance(verdict.made, Part)
+
+
+CHANGING = """
+[[rule]]
+type = "thing.told"
+tables = ["thing"]
+on = "update"
+id = "row.id"
+when = "contains(keys(changed), 'a') || row.b == `1`"
+changes = [{ field = "a", columns = ["a"] }, { field = "c", columns = ["c"], value = "changed.c" }]
+[[rule]]
+type = "thing.whole"
+tables = ["thing"]
+on = "update"
+id = "row.id"
+changed = ["b", "c"]
+payload = "{id: id, told: keys(@)}"
+"""
+
+values = st.none() | st.integers(0, 2)
+rows = st.fixed_dictionaries({"id": st.just(7), "a": values, "b": values, "c": values})
+
+
+@given(rows, rows, st.sampled_from(["exact", "reconstructed", "unknown"]), st.booleans())
+def test_a_rule_that_is_passed_over_would_have_told_nothing(
+    before: dict[str, Any], after: dict[str, Any], proof: Any, doubtful: bool
+) -> None:
+    """What is built is what each rule, asked alone and for its reason, makes of the change."""
+    build = builder(CHANGING)
+    step = transition("update", None if proof == "unknown" else before, after, table="thing")
+    step = replace(step, before_proof=proof, doubtful=frozenset("c" if doubtful else ""))
+    verdicts = [one for one in build.explain(step) if one.outcome != "no"]
+    found = build.build(step)
+    assert [one.made for one in verdicts if one.made] == [
+        one for one in found if isinstance(one, AuditEvent)
+    ]
+    assert [(one.type, one.reason) for one in verdicts if one.outcome == "unproven"] == [
+        (one.type, one.reason) for one in found if isinstance(one, Unproven)
+    ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import jmespath
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.memory_context import MemoryContext
 from support.transitions import transition
@@ -169,11 +169,16 @@ def longer(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         two.map(lambda t: f"sort_by({t[0]}, &({t[1]}))"),
         two.map(lambda t: f"map(&({t[0]}), {t[1]})"),
         inner.map(lambda one: f"length({one})"),
+        inner.map(lambda one: f"({one} && to_array({one}))"),
+        two.map(lambda t: f"contains({t[0]}, {t[1]})"),
+        two.map(lambda t: f"join({t[0]}, {t[1]})"),
+        inner.map(lambda one: f"keys({one})"),
+        inner.map(lambda one: f"abs({one})"),
     )
 
 
 expressions = st.recursive(
-    names | st.sampled_from(["@", "`0`", "`1`", "`null`", "''", "'a'", "a.b.c", "`[]`"]),
+    names | st.sampled_from(["@", "`0`", "`1`", "`true`", "`null`", "''", "'a'", "a.b.c", "`[]`"]),
     longer,
     max_leaves=8,
 )
@@ -190,3 +195,42 @@ def test_an_expression_means_what_it_means_to_jmespath(text: str, value: Any) ->
         return
     found = Expression(text).of(value)
     assert json.dumps(found) == json.dumps(expected)
+
+
+@given(expressions, st.dictionaries(names, values), names)
+def test_what_an_expression_does_not_see_does_not_matter(
+    text: str, value: dict[str, Any], name: str
+) -> None:
+    """Without the name it gives the same value, or the same misfit."""
+    expression = Expression(text)
+    assume(not expression.may_see(name))
+    without = {other: one for other, one in value.items() if other != name}
+    assert outcome(expression, value) == outcome(expression, without)
+
+
+def outcome(expression: Expression, value: Any) -> Any:
+    try:
+        return json.dumps(expression.of(value))
+    except MISFITS as error:
+        return type(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "sees"),
+    [
+        ("changed.a", True),
+        ("keys(changed)", True),
+        ("row.a || changed", True),
+        ("keys(@)", True),
+        ("*.a", True),
+        ("values(@)[?a]", True),
+        ("row.changed", False),
+        ("row.a && to_string(row.a)", False),
+        ("row | keys(@)", False),
+        ("map(&changed, row.list)", False),
+        ("row.list[?changed]", False),
+    ],
+)
+def test_what_an_expression_may_see_is_known(text: str, sees: bool) -> None:
+    """By name, or with all that it is given."""
+    assert Expression(text).may_see("changed") is sees
