@@ -32,6 +32,7 @@ from cdc_archive.cli.replay_command import DEFAULT_MAPPING
 from cdc_archive.history.asked_key import AskedKey
 from cdc_archive.history.fold import Fold
 from cdc_archive.history.order import ChangeStream
+from cdc_archive.history.redelivery import MemorySeen, Redeliveries
 from cdc_archive.history.states import MemoryStates
 from cdc_archive.history.transition import Transition
 from cdc_archive.replay.asked import Asked
@@ -113,11 +114,12 @@ def scanning(folder: Path) -> None:
 
 
 def transitions(folder: Path, count: int) -> Iterator[Transition]:
-    """The steps of rows of each partition's first changes."""
+    """The steps of rows of each partition's first changes, known to be new as in a replay."""
     reader, rules = ArchiveReader(LocalStore(folder)), _rules()
     for number, partition in enumerate(reader.partitions()):
-        fold = Fold(MemoryStates(), read_row(rules))
+        fold, redeliveries = Fold(MemoryStates(), read_row(rules)), Redeliveries(MemorySeen())
         for change in islice(ChangeStream(number, reader.scan(partition)), count):
+            assert redeliveries.is_new(change)
             yield from fold.apply(change)
 
 

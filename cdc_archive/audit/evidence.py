@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cdc_archive.audit.actor import ActorFound
 from cdc_archive.decode.images import Row
-from cdc_archive.history.position import identity, may_have_twins
+from cdc_archive.history.position import may_have_twins
 from cdc_archive.history.transition import Origin, Transition
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -16,7 +16,6 @@ _PAIRS: Final = [two + one for one in _ALPHABET for two in _ALPHABET]
 _PAIR: Final = len(_PAIRS)
 _FOUR: Final = _PAIR**2
 _EIGHT: Final = _PAIR**4
-_ID_EIGHTS: Final = 3
 _OF_A_MEMBER: Final = (
     "table",
     "key",
@@ -38,8 +37,7 @@ _OF_A_MEMBER: Final = (
 def event_id(transition: Transition, kind: str) -> str:
     """An id that is the same for the same change, delivered or replayed however often."""
     archived = transition.change.archived
-    record = archived.record
-    origin = identity(transition.change)
+    record, origin = archived.record, transition.change.identity
     place = origin.hex() if origin else f"{record.topic}/{record.partition}/{record.offset}"
     if not origin and archived.incarnation:
         place += f"/{archived.incarnation}"
@@ -47,13 +45,15 @@ def event_id(transition: Transition, kind: str) -> str:
         place += f"/{record.offset}"
     text = "\0".join((place, record.table, transition.key or "", kind))
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    digits = ["audit_log-"]
-    for _ in range(_ID_EIGHTS):
-        number, eight = divmod(number, _EIGHT)
-        high, low = eight // _FOUR, eight % _FOUR
-        digits += _PAIRS[low % _PAIR], _PAIRS[low // _PAIR]
-        digits += _PAIRS[high % _PAIR], _PAIRS[high // _PAIR]
-    return "".join(digits)
+    number, first = divmod(number, _EIGHT)
+    number, second = divmod(number, _EIGHT)
+    (b, a), (d, c) = divmod(first, _FOUR), divmod(second, _FOUR)
+    f, e = divmod(number % _EIGHT, _FOUR)
+    two, n = _PAIRS, _PAIR
+    return (
+        f"audit_log-{two[a % n]}{two[a // n]}{two[b % n]}{two[b // n]}{two[c % n]}{two[c // n]}"
+        f"{two[d % n]}{two[d // n]}{two[e % n]}{two[e // n]}{two[f % n]}{two[f // n]}"
+    )
 
 
 def of_event(event: str, kind: str, transition: Transition, found: ActorFound) -> Row:
@@ -88,11 +88,11 @@ def of_event(event: str, kind: str, transition: Transition, found: ActorFound) -
         told["before_from"] = _where(transition.before_origin)
     if transition.before_doubt is not None:
         told["before_doubt"] = transition.before_doubt
-    told["reconstructed_columns"] = {
-        name: _where(origin) for name, origin in sorted(transition.filled.items())
-    }
-    told["unknown_columns"] = sorted(transition.unknown_columns)
-    return told | of_actor(found)
+    filled, unknown = transition.filled, transition.unknown_columns
+    told["reconstructed_columns"] = {name: _where(filled[name]) for name in sorted(filled)}
+    told["unknown_columns"] = sorted(unknown)
+    told |= of_actor(found)
+    return told
 
 
 def of_actor(found: ActorFound) -> Row:

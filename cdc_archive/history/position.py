@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -165,25 +166,28 @@ class Place(NamedTuple):
         return cls(*(int.from_bytes(data[a:b]) for a, b in pairwise(ends)))
 
 
-class Change(NamedTuple):
-    """An archived record with its position in the source, and its place among the others."""
-
+class _Change(NamedTuple):
     archived: ArchivedRecord
     position: SourcePosition
     place: Place
 
 
-def identity(change: Change) -> bytes | None:
-    """What two deliveries of one change have in common; None if the source does not tell enough.
+class Change(_Change):
+    """An archived record with its position in the source, and its place among the others."""
 
-    Never the LSN alone: the rows of one statement, a key change and a TRUNCATE share one.
-    """
-    where, record = change.position, change.archived.record
-    if where.lsn is None and where.last_commit is None:
-        return None
-    place = where._replace(snapshot=False) if where.snapshot else where
-    text = repr((place, record.table, record.op, record.key)).encode()
-    return hashlib.blake2b(text + (record.after or b""), digest_size=12).digest()
+    @cached_property
+    def identity(self) -> bytes | None:
+        """What two deliveries of one change have in common; None if the source does not tell
+        enough.
+
+        Never the LSN alone: the rows of one statement, a key change and a TRUNCATE share one.
+        """
+        where, record = self.position, self.archived.record
+        if where.lsn is None and where.last_commit is None:
+            return None
+        place = where._replace(snapshot=False) if where.snapshot else where
+        text = repr((place, record.table, record.op, record.key)).encode()
+        return hashlib.blake2b(text + (record.after or b""), digest_size=12).digest()
 
 
 def may_have_twins(change: Change) -> bool:

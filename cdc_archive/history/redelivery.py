@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from cdc_archive.history.position import RUN, Change, SourcePosition, identity, may_have_twins
+from cdc_archive.history.position import RUN, Change, SourcePosition, may_have_twins
 
 Mark = tuple[int, int, int, int]
 """Commit, LSN, place in the transaction, row: rises from change to change in a stream."""
@@ -84,7 +84,7 @@ class Redeliveries:
         A row of a snapshot always is: it is a state, an early one may come late, and to fold one
         twice does no harm.
         """
-        identified = None if change.position.snapshot else identity(change)
+        identified = None if change.position.snapshot else change.identity
         if identified is None:
             return True
         stream, mark = change.place.stream, _mark(change.position)

@@ -34,7 +34,6 @@ from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.errors import ArchiveDamaged, FormatUnknown, MappingInvalid, SourceInvalid
 from cdc_archive.history.fold import Fold
 from cdc_archive.history.order import ChangeStream
-from cdc_archive.history.position import identity
 from cdc_archive.history.states import MemoryStates, Version
 from cdc_archive.source.message import Message
 from cdc_archive.source.recorded import RecordedSource
@@ -194,7 +193,7 @@ def replay_one(archived: ArchivedRecord) -> int:
     states = MemoryStates()
     fold = Fold(states)
     for transition in [one for change in changes for one in fold.apply(change)]:
-        identity(transition.change)
+        assert len(transition.change.identity or bytes(12)) == 12
         for event in builder.build(transition):
             if isinstance(event, AuditEvent):
                 exact_json(event.event)
