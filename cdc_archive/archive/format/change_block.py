@@ -11,7 +11,8 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import fastavro
 
@@ -41,13 +42,13 @@ _NUMBER: Final = rb"(%b|%b.)(?:(?<=[\x80-\xff])([\x80-\xff]{0,6}[\x00-\x7f])|(?<
     _LAST,
     _FOLLOWED,
 )
-_head: Final = re.compile(_NUMBER + _NUMBER + rb"([\x00\x02\x04])", re.DOTALL).match
-"""offset, timestamp, timestamp_type"""
 _size: Final = re.compile(rb"\x00|\x02(%b|%b[\x00-\x7f])" % (_LAST, _FOLLOWED), re.DOTALL).match
 """Whether a part is there, and how long it is."""
-_middle: Final = re.compile(
-    rb"\x02([a-z])(?:\x00|\x02%b)(\x0csource|\x10envelope|\x0akafka|\x08none)" % _NUMBER, re.DOTALL
-).match
+_HEAD: Final = _NUMBER + _NUMBER + rb"([\x00\x02\x04])"
+"""offset, timestamp, timestamp_type"""
+_MIDDLE: Final = (
+    rb"\x02([a-z])(?:\x00|\x02%b)(\x0csource|\x10envelope|\x0akafka|\x08none)" % _NUMBER
+)
 """op, event_time_us, hour_source"""
 
 _FIRST: Final = {avro.long(number): number for number in range(1 << 6)} | {
@@ -55,6 +56,8 @@ _FIRST: Final = {avro.long(number): number for number in range(1 << 6)} | {
     for low in range(128, 256, 2)
     for high in range(256)
 }
+_SHORT: Final = {b"\x02" + avro.long(length): length for length in range(1 << 6)}
+"""The length of a part that is there, by its first two bytes."""
 _LETTER: Final = {bytes((code,)): chr(code) for code in range(ord("a"), ord("z") + 1)}
 _HOUR_SOURCE: Final = {
     avro.sized(word.encode()): word for word in ("source", "envelope", "kafka", "none")
@@ -103,20 +106,41 @@ def records(
     common = _common(metadata)
     while block.left:
         if common is not None:
-            yield from block.usual(*common)
+            yield from block.usual(common)
         if block.left:
             yield from block.next_one()
     if block.at != len(payload):
         raise ValueError(f"it holds more than its {count} records")
 
 
-def _common(metadata: Mapping[str, bytes]) -> tuple[TopicPartition, str] | None:
-    """Topic partition and table of a file; None if it does not tell."""
+class _Common(NamedTuple):
+    """What the records of a file have in common, and how those of the usual form begin and go on
+    after their key.
+    """
+
+    partition: TopicPartition
+    table: str
+    head: _Match
+    middle: _Match
+
+
+_Match = Callable[[bytes, int], re.Match[bytes] | None]
+
+
+def _common(metadata: Mapping[str, bytes]) -> _Common | None:
+    """None if a file does not tell."""
     try:
         topic, folder = metadata["cdc.topic"].decode(), metadata["cdc.folder"].decode()
-        return TopicPartition(topic, int(metadata["cdc.partition"])), folder
+        return _patterns(TopicPartition(topic, int(metadata["cdc.partition"])), folder)
     except (KeyError, ValueError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _patterns(partition: TopicPartition, table: str) -> _Common:
+    begin, name = re.escape(avro.position(partition)), re.escape(avro.sized(table.encode()))
+    head, middle = (re.compile(one, re.DOTALL).match for one in (begin + _HEAD, _MIDDLE + name))
+    return _Common(partition, table, head, middle)
 
 
 class _Block:
@@ -138,34 +162,46 @@ class _Block:
         if self._wanted is None or self._wanted(one.op, one.key, one.headers):
             yield one
 
-    def usual(self, partition: TopicPartition, table: str) -> Iterator[ChangeRecord]:
+    def usual(self, common: _Common) -> Iterator[ChangeRecord]:
         """The wanted records up to one that is not of the usual form."""
         data, wanted = self._payload, self._wanted
-        first, rest, make = _FIRST, _rest, tuple.__new__
-        begin, name = avro.position(partition), avro.sized(table.encode())
+        partition, table, head_at, middle_at = common
+        first, rest, short, make = _FIRST, _rest, _SHORT, tuple.__new__
         headers, known = _NO_HEADERS
-        while self.left and data.startswith(begin, self.at):
-            head = _head(data, self.at + len(begin))
+        while self.left:
+            head = head_at(data, self.at)
             if head is None:
                 return
-            if not data.startswith(known, head.end()):
-                headers, known = _headers(data, head.end())
-            size = _size(data, head.end() + len(known))
-            if size is None:
-                return
-            at, length = size.end(), size[1]
-            key = None if length is None else data[at : at + first[length]]
-            middle = _middle(data, at if key is None else at + len(key))
-            if middle is None or not data.startswith(name, middle.end()):
+            at = head.end()
+            if not data.startswith(known, at):
+                headers, known = _headers(data, at)
+            at += len(known)
+            length = short.get(data[at : at + 2])
+            if length is not None:
+                at += 2
+                key: bytes | None = data[at : at + length]
+                at += length
+            else:
+                size = _size(data, at)
+                if size is None:
+                    return
+                at, long = size.end(), size[1]
+                key = None if long is None else data[at : at + first[long]]
+                at += 0 if key is None else len(key)
+            middle = middle_at(data, at)
+            if middle is None:
                 return
             op = _LETTER[middle[1]]
-            built = wanted is None or wanted(op, key, headers)
-            parts = _parts(data, middle.end() + len(name), built=built)
+            if wanted is not None and not wanted(op, key, headers):
+                end = _end(data, middle.end())
+                if end is None:
+                    return
+                self.left, self.at = self.left - 1, end
+                continue
+            parts = _parts(data, middle.end())
             if parts is None:
                 return
             self.left, self.at = self.left - 1, parts.pop()
-            if not built:
-                continue
             offset, offset_rest, stamp, stamp_rest, kind = head.groups()
             _, time, time_rest, hour_source = middle.groups()
             yield make(
@@ -186,9 +222,9 @@ class _Block:
             )
 
 
-def _parts(data: bytes, at: int, *, built: bool) -> list[Any] | None:
-    """before, after, source, transaction, envelope, if they are built; and where they end. None if
-    they are not of the usual form.
+def _parts(data: bytes, at: int) -> list[Any] | None:
+    """before, after, source, transaction, envelope; and where they end. None if they are not of the
+    usual form.
     """
     parts: list[Any] = []
     try:
@@ -196,8 +232,7 @@ def _parts(data: bytes, at: int, *, built: bool) -> list[Any] | None:
             tag = data[at]
             if not tag:
                 at += 1
-                if built:
-                    parts.append(None)
+                parts.append(None)
                 continue
             low = data[at + 1]
             if tag != 2 or low & 1:  # noqa: PLR2004  # neither null nor a length
@@ -209,13 +244,35 @@ def _parts(data: bytes, at: int, *, built: bool) -> list[Any] | None:
                 low += (data[at] << 7) - _MORE
                 at += 1
             end = at + (low >> 1)
-            if built:
-                parts.append(data[at:end])
+            parts.append(data[at:end])
             at = end
     except IndexError:  # it ends early
         return None
     parts.append(at)
     return parts if at <= len(data) else None
+
+
+def _end(data: bytes, at: int) -> int | None:
+    """Where `_parts` end, without taking them out."""
+    try:
+        for _ in _PARTS:
+            tag = data[at]
+            if not tag:
+                at += 1
+                continue
+            low = data[at + 1]
+            if tag != 2 or low & 1:  # noqa: PLR2004  # neither null nor a length
+                return None
+            if low < _MORE:
+                at += 2 + (low >> 1)
+                continue
+            high = data[at + 2]
+            if high >= _MORE:
+                return None
+            at += 3 + (((high << 7) + low - _MORE) >> 1)
+    except IndexError:  # it ends early
+        return None
+    return at if at <= len(data) else None
 
 
 def _headers(data: bytes, at: int) -> tuple[Headers, bytes]:

@@ -126,4 +126,5 @@ def test_recorded_messages_are_of_the_usual_form() -> None:
             ):
                 continue
             block = change_block._Block(1, payload_of([record]), None)
-            assert [*block.usual(record.topic_partition, record.table)] == [record]
+            common = change_block._patterns(record.topic_partition, record.table)
+            assert [*block.usual(common)] == [record]
