@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from cdc_archive.archive.format import digest as digests
 from cdc_archive.archive.format.digest import ChainState
 from cdc_archive.archive.reader import chain
+from cdc_archive.archive.reader.ahead import ahead
 from cdc_archive.archive.reader.chain import Link
 from cdc_archive.archive.reader.digests import Digests, SealedDigest
 from cdc_archive.changelog.position import TopicPartition
@@ -33,10 +34,10 @@ def sealed_links(found: Digests, known: Mapping[TopicPartition, Link]) -> Iterat
     keys, last = [*found.listed()], dict(known)
     before: SealedDigest | None = None
     try:
-        for key in keys[_first(found, keys, known) :]:
-            before = _after(before, found.read(key))
+        for sealed in ahead(found.read, keys[_first(found, keys, known) :]):
+            before = _after(before, sealed)
             for state in before.digest.chains:
-                yield from _of_chain(state, key, last)
+                yield from _of_chain(state, before.key, last)
     except (ArchiveDamaged, FormatUnknown, ObjectMissing) as error:
         _log.warning("reading commit by commit, for a digest is damaged: %s", error.what)
 
