@@ -5,7 +5,7 @@ looked at ends with a NUL, which is nowhere JSON: no look goes beyond it.
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memchr, memcmp, strlen
+from libc.string cimport memcmp, strlen
 
 ctypedef const unsigned char* Text
 
@@ -32,7 +32,7 @@ cdef struct Span:
 cdef struct Cut:
     Span before, after, source, transaction, rest, db, schema, table, collection
     int64_t ms, us
-    bint has_ms, has_us, wide
+    bint has_ms, has_us
     unsigned char op
 
 
@@ -45,30 +45,50 @@ cdef inline Text word(Text at, const char* expected) noexcept nogil:
     return at + size
 
 
-cdef Text string(Text at, bint* wide) noexcept nogil:
-    """`at`: after the opening quote."""
-    cdef unsigned char kind
+cdef Text wide(Text at) noexcept nogil:
+    """A character beyond ASCII in UTF-8, as strictly as Python reads it: no surrogate, no detour."""
+    cdef unsigned char first = at[0]
+    cdef int more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
+    if not 0xC2 <= first <= 0xF4:
+        return NULL
+    if (
+        (first == 0xE0 and at[1] < 0xA0) or (first == 0xED and at[1] >= 0xA0)
+        or (first == 0xF0 and at[1] < 0x90) or (first == 0xF4 and at[1] >= 0x90)
+    ):
+        return NULL
+    while more:
+        at += 1
+        more -= 1
+        if at[0] & 0xC0 != 0x80:
+            return NULL
+    return at + 1
+
+
+cdef Text escape(Text at) noexcept nogil:
+    """What a backslash begins."""
     cdef int i
+    if at[1] in (c'"', c"\\", c"/", c"b", c"f", c"n", c"r", c"t"):
+        return at + 2
+    if at[1] != c"u":
+        return NULL
+    for i in range(2, 6):
+        if not (c"0" <= at[i] <= c"9" or c"a" <= (at[i] | 0x20) <= c"f"):
+            return NULL
+    return at + 6
+
+
+cdef Text string(Text at, bint escapes) noexcept nogil:
+    """`at`: after the opening quote; `escapes`: whether it may hold some."""
+    cdef unsigned char kind
     while True:
         kind = _kind[at[0]]
         if kind == PLAIN:
             at += 1
-        elif kind == QUOTE:
+            continue
+        if kind == QUOTE:
             return at + 1
-        elif kind == WIDE:
-            wide[0] = True
-            at += 1
-        elif kind == CONTROL:
-            return NULL
-        elif at[1] == c"u":
-            at += 2
-            for i in range(4):
-                if not (c"0" <= at[i] <= c"9" or c"a" <= (at[i] | 0x20) <= c"f"):
-                    return NULL
-            at += 4
-        elif at[1] in (c'"', c"\\", c"/", c"b", c"f", c"n", c"r", c"t"):
-            at += 2
-        else:
+        at = wide(at) if kind == WIDE else escape(at) if kind == ESCAPE and escapes else NULL
+        if at == NULL:
             return NULL
 
 
@@ -91,10 +111,10 @@ cdef Text number(Text at) noexcept nogil:
     return at
 
 
-cdef Text value(Text at, int depth, bint* wide) noexcept nogil:
+cdef Text value(Text at, int depth) noexcept nogil:
     cdef unsigned char end
     if at[0] == c'"':
-        return string(at + 1, wide)
+        return string(at + 1, True)
     if at[0] == c"n":
         return word(at, "null")
     if at[0] == c"t":
@@ -113,11 +133,11 @@ cdef Text value(Text at, int depth, bint* wide) noexcept nogil:
         if end == c"}":
             if at[0] != c'"':
                 return NULL
-            at = string(at + 1, wide)
+            at = string(at + 1, True)
             if at == NULL or at[0] != c":":
                 return NULL
             at += 1
-        at = value(at, depth - 1, wide)
+        at = value(at, depth - 1)
         if at == NULL:
             return NULL
         if at[0] == end:
@@ -152,7 +172,7 @@ cdef Text integer(Text at, int64_t* number, bint* known) noexcept nogil:
     return at
 
 
-cdef Text name_or_null(Text at, Span* name, bint* wide) noexcept nogil:
+cdef Text name_or_null(Text at, Span* name) noexcept nogil:
     """A string without escapes, or null; a second one of its name is something else."""
     if name.seen:
         return NULL
@@ -162,17 +182,15 @@ cdef Text name_or_null(Text at, Span* name, bint* wide) noexcept nogil:
     if at[0] != c'"':
         return NULL
     name.at = at + 1
-    at = string(name.at, wide)
-    if at == NULL:
-        return NULL
+    at = string(name.at, False)
     name.size = at - name.at - 1
-    return NULL if memchr(name.at, c"\\", name.size) != NULL else at
+    return at
 
 
-cdef Text member_name(Text at, Span* name, bint* wide) noexcept nogil:
+cdef Text member_name(Text at, Span* name) noexcept nogil:
     """The name of a member, without escapes, up to its value."""
     name.seen = False
-    at = NULL if at[0] != c'"' else name_or_null(at, name, wide)
+    at = NULL if at[0] != c'"' else name_or_null(at, name)
     return NULL if at == NULL or at[0] != c":" else at + 1
 
 
@@ -183,7 +201,7 @@ cdef Text source(Text at, Cut* cut) noexcept nogil:
     if at[0] != c"{":
         return NULL
     while True:
-        at = member_name(at + 1, &name, &cut.wide)
+        at = member_name(at + 1, &name)
         if at == NULL:
             return NULL
         if named(name.at, name.size, "ts_ms"):
@@ -191,27 +209,27 @@ cdef Text source(Text at, Cut* cut) noexcept nogil:
         elif named(name.at, name.size, "ts_us"):
             at = integer(at, &cut.us, &cut.has_us)
         elif named(name.at, name.size, "db"):
-            at = name_or_null(at, &cut.db, &cut.wide)
+            at = name_or_null(at, &cut.db)
         elif named(name.at, name.size, "schema"):
-            at = name_or_null(at, &cut.schema, &cut.wide)
+            at = name_or_null(at, &cut.schema)
         elif named(name.at, name.size, "table"):
-            at = name_or_null(at, &cut.table, &cut.wide)
+            at = name_or_null(at, &cut.table)
         elif named(name.at, name.size, "collection"):
-            at = name_or_null(at, &cut.collection, &cut.wide)
+            at = name_or_null(at, &cut.collection)
         else:
-            at = value(at, DEPTH, &cut.wide)
+            at = value(at, DEPTH)
         if at == NULL or at[0] == c"}":
             return NULL if at == NULL else at + 1
         if at[0] != c",":
             return NULL
 
 
-cdef inline Text part(Text at, const char* label, Span* span, bint* wide) noexcept nogil:
+cdef inline Text part(Text at, const char* label, Span* span) noexcept nogil:
     at = word(at, label)
     if at == NULL:
         return NULL
     span.at = at
-    at = value(at, DEPTH, wide)
+    at = value(at, DEPTH)
     span.size = at - span.at
     return at
 
@@ -219,8 +237,8 @@ cdef inline Text part(Text at, const char* label, Span* span, bint* wide) noexce
 cdef Text envelope(Text at, Cut* cut) noexcept nogil:
     """An envelope as Debezium 3 writes it: see decode/envelope.py, quick_parts."""
     cdef Span name
-    at = part(at, '{"before":', &cut.before, &cut.wide)
-    at = NULL if at == NULL else part(at, ',"after":', &cut.after, &cut.wide)
+    at = part(at, '{"before":', &cut.before)
+    at = NULL if at == NULL else part(at, ',"after":', &cut.after)
     at = NULL if at == NULL else word(at, ',"source":')
     if at == NULL:
         return NULL
@@ -229,12 +247,12 @@ cdef Text envelope(Text at, Cut* cut) noexcept nogil:
     if at == NULL:
         return NULL
     cut.source.size = at - cut.source.at
-    at = part(at, ',"transaction":', &cut.transaction, &cut.wide)
+    at = part(at, ',"transaction":', &cut.transaction)
     if at == NULL or at[0] != c",":
         return NULL
     cut.rest.at = at + 1
     while True:
-        at = member_name(at + 1, &name, &cut.wide)
+        at = member_name(at + 1, &name)
         if at == NULL:
             return NULL
         if named(name.at, name.size, "op"):
@@ -248,7 +266,7 @@ cdef Text envelope(Text at, Cut* cut) noexcept nogil:
         ):
             return NULL
         else:
-            at = value(at, DEPTH, &cut.wide)
+            at = value(at, DEPTH)
         if at == NULL or at[0] == c"}":
             return NULL if at == NULL or not cut.op else at + 1
         if at[0] != c",":

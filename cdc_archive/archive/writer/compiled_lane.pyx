@@ -12,7 +12,7 @@ from cpython.bytearray cimport (
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memset
+from libc.string cimport memchr, memset
 
 from cdc_archive.archive.format import avro
 from cdc_archive.archive.writer.keys_seen import other_keys
@@ -25,9 +25,11 @@ from cdc_archive.decode.stream import NO_COMMIT, STREAMED
 include "compiled_json.pxi"
 include "compiled_avro.pxi"
 
-cdef dict _OPS = {ord(op): op for op in ROW_OPS}
+cdef list _OPS = [chr(byte) if chr(byte) in ROW_OPS else None for byte in range(OPS)]
 cdef int64_t _EARLIEST = EARLIEST_US, _LATEST = LATEST_US, _HOUR = US_PER_HOUR
 cdef int64_t _RECORD_BYTES = RECORD_BYTES
+cdef enum:
+    FIRST = 32768  # bytes of a file's records that there is room for at first
 cdef bytes _STREAMED = STREAMED, _NO_COMMIT = NO_COMMIT
 
 
@@ -67,7 +69,7 @@ cdef class Target:
         """Where so many more bytes go."""
         cdef Py_ssize_t size = self.size + more
         if size > PyByteArray_GET_SIZE(self.records):
-            PyByteArray_Resize(self.records, max(size, min(2 * size, self.room + more)))
+            PyByteArray_Resize(self.records, max(size, min(2 * size + FIRST, self.room + more)))
         self.size = size
         return <unsigned char*>PyByteArray_AS_STRING(self.records) + size - more
 
@@ -96,7 +98,8 @@ cdef class Target:
 cdef class Run:
     """One run of the lane, from message to message."""
 
-    cdef object lane, files, stream, topic, partition, wrapper, headers, kind
+    cdef object lane, files, stream, topic, wrapper, headers
+    cdef long partition, kind
     cdef list ops, others, touched, wrappers
     cdef dict targets
     cdef bytes prefix, mark, head_text, stamp
@@ -136,11 +139,14 @@ cdef class Run:
         cdef Cut cut
         cdef bytes value, key
         cdef Target target
+        cdef int64_t offset, timestamp
+        cdef long partition, kind
         topic, partition, offset, timestamp, kind, its_key, its_value, headers = message
         if (
             offset != self.offset or partition != self.partition
             or (topic is not self.topic and topic != self.topic)
-            or type(its_value) is not bytes or type(its_key) not in (bytes, type(None))
+            or type(its_value) is not bytes
+            or (its_key is not None and type(its_key) is not bytes)
         ):
             return False
         value, key = its_value, its_key
@@ -155,10 +161,10 @@ cdef class Run:
 
     cdef bint is_known(self, bytes value) except -1:
         """Whether what is around the envelope was met before."""
-        if value.startswith(self.mark):
+        if begins(value, self.mark):
             return True
         for wrapper in self.wrappers:
-            if value.startswith(<bytes>wrapper[0]):
+            if begins(value, <bytes>wrapper[0]):
                 self.inside(wrapper)
                 return True
         wrapper = self.lane._around(value)
@@ -177,8 +183,7 @@ cdef class Run:
         cut.rest.size = end - cut.rest.at
         return (
             cut.has_us and cut.has_ms and cut.ms == cut.us // 1000
-            and _EARLIEST <= cut.us < _LATEST and cut.op in _OPS and cut.table.size > 0
-            and (not cut.wide or is_utf8(begin, stop - begin))
+            and _EARLIEST <= cut.us < _LATEST and _OPS[cut.op] is not None and cut.table.size > 0
         )
 
     cdef Target target(self, Cut* cut):
@@ -195,7 +200,7 @@ cdef class Run:
                 target = self.targets[place] = Target(found)
         return target
 
-    cdef bint stamped(self, headers, kind) except -1:
+    cdef bint stamped(self, headers, long kind) except -1:
         """Whether its headers can be written."""
         if headers is not self.headers or kind != self.kind:
             try:
@@ -274,6 +279,13 @@ cdef class Run:
         return size
 
 
+cdef inline bint begins(bytes value, bytes mark) noexcept:
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(mark)
+    return PyBytes_GET_SIZE(value) >= size and not memcmp(
+        PyBytes_AS_STRING(value), PyBytes_AS_STRING(mark), size
+    )
+
+
 cdef bytes place_key(Cut* cut, int64_t hour):
     """Database, schema, table and hour; a NUL stands in no JSON, so each ends where it ends."""
     cdef Py_ssize_t size = cut.db.size + cut.schema.size + cut.table.size + 5 + sizeof(int64_t)
@@ -297,14 +309,6 @@ cdef object text_of(Span* name):
 
 cdef bytes bytes_of(Span* span):
     return PyBytes_FromStringAndSize(<char*>span.at, span.size)
-
-
-cdef bint is_utf8(Text at, Py_ssize_t size) except -1:
-    try:
-        PyUnicode_DecodeUTF8(<char*>at, size, NULL)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 cdef bint may_begin(Text source, Py_ssize_t size, Py_ssize_t* streamed) noexcept:
@@ -336,11 +340,10 @@ cdef bytes plain_token(bytes key):
     cdef Text end = at + PyBytes_GET_SIZE(key)
     cdef Text schema
     cdef Span token
-    cdef bint wide = False
-    if key.startswith(b'{"schema":'):
-        schema = at + 10
-        at = value(schema, DEPTH, &wide)
-        if at == NULL or wide or memchr(schema, c"\\", at - schema) != NULL:
+    schema = word(at, '{"schema":')
+    if schema != NULL:
+        at = value(schema, DEPTH)
+        if at == NULL or memchr(schema, c"\\", at - schema) != NULL:
             return None
         at = word(at, ',"payload":')
         at = NULL if at == NULL else plain_key(at, &token)

@@ -7,7 +7,7 @@ import re
 import shutil
 import sysconfig
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -68,8 +68,9 @@ JSON = st.recursive(
 PATCHES = [
     b"", b" ", b"\n", b"null", b"[null", b'"', b"\\", b"{", b"}", b"\xff", b"\x01", b"0", b"-1",
     b"1e3", b'"before":1,', b"\0", b"\\u00e9", b"\\ud800", b"\\u12", b"01", b"1.", b"-", b"tru",
-    b"\xc3", b"[" * 80, b"[" * 80 + b"]" * 80, b'"a":', b',"a":[1,-0.5e+7,true,{}]', b"\x7f", b",",
-     b',"after":{}', b',"source":null', b',"transaction":null', b'"op":"m"',
+    b"\xc3", b"\xc0\x80", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\xe2\x80",
+    b"[" * 80, b"[" * 80 + b"]" * 80, b'"a":', b',"a":[1,-0.5e+7,true,{}]', b"\x7f", b",",
+    b',"after":{}', b',"source":null', b',"transaction":null', b'"op":"m"',
     b'"snapshot":"true"', b'"table":null', b'"\xe2\x80\x99"', b"x" * 20_000,
 ]  # fmt: skip
 KEYS = st.one_of(
@@ -151,6 +152,42 @@ def test_rows_of_any_json_are_kept_as_they_are(
     first = Message(*T, 7, 1_771_516_800_000, 0, b"k", text)
     sent = [first, first._replace(offset=8), first._replace(offset=9)]
     assert quickly(sent)[0] == plainly(sent)
+
+
+FIRSTS = (
+    0x7F,
+    0x80,
+    0xBF,
+    0xC0,
+    0xC1,
+    0xC2,
+    0xDF,
+    0xE0,
+    0xE1,
+    0xEC,
+    0xED,
+    0xEE,
+    0xEF,
+    0xF0,
+    0xF1,
+    0xF4,
+    0xF5,
+)
+EDGES = (0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0)
+
+
+def test_utf_8_is_as_strict_as_pythons() -> None:
+    """Each first byte with each kind of byte after it."""
+    (row,) = [one for one in RECORDED if one.value and b'"op":"u"' in one.value][:1]
+    assert row.value is not None
+    whole = row._replace(topic=T.topic, partition=T.partition)
+    for first in FIRSTS:
+        texts = [bytes((first, *more)) for size in range(4) for more in product(EDGES, repeat=size)]
+        values = [row.value.replace(b'"op":"u"', b'"op":"u","x":"%b"' % text) for text in texts]
+        sent = [
+            whole._replace(offset=7 + at, value=one) for at, one in enumerate([row.value, *values])
+        ]
+        assert quickly(sent)[0] == plainly(sent)
 
 
 def _each_damage(value: bytes) -> Iterator[bytes]:
