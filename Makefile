@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test simulate replay-world fuzz lint e2e soak up down clean
+.PHONY: help demo test simulate replay-world fuzz sanitize lint e2e soak up down clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -36,6 +36,9 @@ $(VENV)/.fuzz: $(VENV)/.dev
 
 fuzz: $(VENV)/.fuzz ## Search for inputs that break a reader or the decoder (SECONDS=60)
 	$(BIN)/python tests/hostile/fuzz_all.py --seconds $(or $(SECONDS),60)
+
+sanitize: $(VENV)/.dev ## The compiled lane's tests under the compiler's sanitizers
+	$(BIN)/python tests/sanitize.py
 
 lint: $(VENV)/.dev ## Style, types, and the rooms' imports
 	$(BIN)/ruff check .

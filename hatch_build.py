@@ -39,7 +39,7 @@ class CompiledLane(BuildHookInterface[Any]):
 
 
 def compiled(root: Path, folder: Path) -> Path:
-    """Compile the module into the folder.
+    """Compile the module of the repository at `root` into a folder.
 
     Raises:
         Exception: Cython, setuptools, a compiler or Python's headers are missing.
@@ -50,7 +50,7 @@ def compiled(root: Path, folder: Path) -> Path:
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    source = (folder / "compiled_lane.pyx").relative_to(root)
+    source = Path(*MODULE.split(".")).with_suffix(".pyx")
     with tempfile.TemporaryDirectory() as work:
         modules = cythonize(
             [Extension(MODULE, [str(source)], extra_compile_args=_optimized())],

@@ -1,0 +1,48 @@
+"""The compiled lane's tests under the address and undefined behaviour sanitizers: `make sanitize`.
+
+A read or write beyond what belongs to it ends the run, whatever it would have read.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+TESTS = ["tests/archive/writer/test_express.py", "tests/hostile/test_any_bytes.py"]
+
+
+def main() -> int:
+    """Compile it, and run its tests with it in the place of the installed one."""
+    sys.path.insert(0, str(ROOT))
+    from hatch_build import compiled
+
+    library = _told("cc", "-print-file-name=libasan.so")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"CFLAGS": f"{SANITIZERS} -O1 -g", "LDFLAGS": SANITIZERS}
+        made = compiled(ROOT, Path(folder))
+        environment = os.environ | {
+            "LANE_UNDER_TEST": str(made),
+            "LD_PRELOAD": library,
+            "PYTHONMALLOC": "malloc",  # or it would not see where an object ends
+            "ASAN_OPTIONS": "detect_leaks=0",  # Python frees little at its end
+        }
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "lane_under_test"]
+        return subprocess.run(
+            [*command, "-k", "compiled or express_lane", *TESTS],
+            cwd=ROOT,
+            env=environment | {"PYTHONPATH": str(ROOT / "tests")},
+            check=False,
+        ).returncode
+
+
+def _told(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
