@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.build import message
 from support.vectors import vectors
@@ -99,7 +99,9 @@ def test_no_name_leaves_its_folder(name: str) -> None:
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_different_names_have_different_parts(one: str, other: str) -> None:
-    """Long names too: a cut one carries a digest of the whole."""
+    """Long names too: a cut one carries a digest of the whole. But no name, and a NUL alone, which
+    no database and no broker takes for one, have the same."""
+    assume({one, other} != {"", "\0"})
     assert (layout.encode_part(one) == layout.encode_part(other)) == (one == other)
 
 
