@@ -70,7 +70,7 @@ class KafkaSettings(Section):
     )
     max_partition_fetch_bytes: int = _field("of one partition in it", MIB, MIB, ge=1024)
     max_poll_records: int = _field("messages handed over at once", 500, 500, ge=1)
-    max_poll_bytes: int = _field("bytes handed over at once, about", 4 * MIB, 4 * MIB, ge=1024)
+    max_poll_bytes: int = _field("bytes handed over at once, about", MIB, MIB, ge=1024)
     connect_timeout_seconds: float = _field("patience at the start", 15, 15.0, gt=0)
     api_version: Annotated[tuple[int, ...] | None, BeforeValidator(version)] = _field(
         "protocol version, for brokers that cannot be asked", "2.3", None

@@ -36,7 +36,7 @@ class KafkaOptions:
     fetch_max_bytes: int = 1_048_576
     max_partition_fetch_bytes: int = 1_048_576
     max_poll_records: int = 500
-    max_poll_bytes: int = 4_194_304
+    max_poll_bytes: int = 1_048_576
     connect_timeout_s: float = 15.0
     api_version: tuple[int, ...] | None = None
 
