@@ -78,5 +78,8 @@ def cpu_seconds(pid: int | str) -> float:
 
 def children(pid: int | str) -> list[str]:
     """Processes that it began and that still run."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [child for task in tasks for child in (task / "children").read_text().split()]
+    found: list[str] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that ended meanwhile
+            found += (task / "children").read_text().split()
+    return found
