@@ -27,7 +27,7 @@ class CompiledLane(BuildHookInterface[Any]):
         """Put the compiled module into the wheel, which then is of this platform."""
         folder = Path(self.root, *MODULE.split(".")[:-1])
         try:
-            built = compiled(Path(self.root), folder)
+            built = compiled(folder)
         except Exception as error:  # noqa: BLE001  # whatever it is, the package works without
             self.app.display_warning(f"cdc-archive: the express lane is not compiled: {error}")
             for stale in folder.glob("compiled_lane.*.so"):
@@ -38,8 +38,8 @@ class CompiledLane(BuildHookInterface[Any]):
         build_data["infer_tag"] = True
 
 
-def compiled(root: Path, folder: Path) -> Path:
-    """Compile the module of the repository at `root` into a folder.
+def compiled(folder: Path) -> Path:
+    """Compile the module of the repository that is the working folder into a folder.
 
     Raises:
         Exception: Cython, setuptools, a compiler or Python's headers are missing.

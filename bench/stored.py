@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import fastavro
 
 from bench.stack import objects
+from infra.local.parts import BUCKET
 
 
 class Stored(NamedTuple):
@@ -22,7 +23,7 @@ class Stored(NamedTuple):
     bytes: int
 
 
-def in_bucket(s3: Any, bucket: str, prefix: str) -> Stored:
+def in_bucket(s3: Any, prefix: str) -> Stored:
     """Count an archive.
 
     Raises:
@@ -31,7 +32,7 @@ def in_bucket(s3: Any, bucket: str, prefix: str) -> Stored:
     found = objects(s3, prefix)
 
     def get(key: str) -> bytes:
-        data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        data: bytes = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return data
 
     rows: Counter[int] = Counter()

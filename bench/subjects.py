@@ -105,7 +105,7 @@ def ours(
         cost = _watched(process, log, topic.events - archived, port)
     finally:
         proxy.close()
-    kept = stored.in_bucket(bucket(), BUCKET, prefix)
+    kept = stored.in_bucket(bucket(), prefix)
     assert kept.rows == topic.by_partition, f"sent {topic.by_partition}, archived {kept.rows}"
     return cost._replace(
         stored_bytes=kept.bytes, objects=kept.files, commits=kept.commits, requests=proxy.requests

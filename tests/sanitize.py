@@ -21,10 +21,11 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     from hatch_build import compiled
 
+    os.chdir(ROOT)
     library = _told("cc", "-print-file-name=libasan.so")
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"CFLAGS": f"{SANITIZERS} -O1 -g", "LDFLAGS": SANITIZERS}
-        made = compiled(ROOT, Path(folder))
+        made = compiled(Path(folder))
         environment = os.environ | {
             "LANE_UNDER_TEST": str(made),
             "LD_PRELOAD": library,
@@ -34,7 +35,6 @@ def main() -> int:
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "lane_under_test"]
         return subprocess.run(
             [*command, "-k", "compiled or express_lane", *TESTS],
-            cwd=ROOT,
             env=environment | {"PYTHONPATH": str(ROOT / "tests")},
             check=False,
         ).returncode

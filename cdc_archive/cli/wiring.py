@@ -56,8 +56,8 @@ _TOPIC_PATIENCE_S: Final = 300.0
 
 _COMPRESSING_THREADS: Final = 2
 _BLOCKS_WAITING: Final = 64
-"""As many uncompressed blocks wait for those threads, a few megabytes, before the polling thread
-compresses too: on a crowded machine they would fill the memory budget."""
+"""As many uncompressed blocks wait for those threads, 16 MiB at most by default, before the polling
+thread compresses too: on a crowded machine they would fill the memory budget."""
 
 
 def open_store(settings: Settings, on_retry: Callable[[], None] = lambda: None) -> ObjectStore:

@@ -197,7 +197,6 @@ cdef Text member_name(Text at, Span* name) noexcept nogil:
 cdef Text source(Text at, Cut* cut) noexcept nogil:
     """The source block, whose members place the change: see decode/described.py, SourceBlock."""
     cdef Span name
-    cdef Text end
     if at[0] != c"{":
         return NULL
     while True:
