@@ -32,7 +32,7 @@ def main() -> int:
             "PYTHONMALLOC": "malloc",  # or it would not see where an object ends
             "ASAN_OPTIONS": "detect_leaks=0",  # Python frees little at its end
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "lane_under_test"]
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "sanitized_lane"]
         return subprocess.run(
             [*command, "-k", "compiled or express_lane", *TESTS],
             env=environment | {"PYTHONPATH": str(ROOT / "tests")},
