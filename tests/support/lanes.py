@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from cdc_archive.archive.writer.batch import Batch, Follows
+from cdc_archive.archive.writer.batch import AT_THE_BEGINNING, Batch, Follows
 from cdc_archive.archive.writer.open_file import DataFile, FileFormat
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.decode.decoder import Decoder
@@ -15,8 +15,8 @@ from cdc_archive.source.message import Message
 T = TopicPartition("pg.app.t", 3)
 
 
-def _batch() -> Batch:
-    return Batch(T, 7, Decoder().decode, FileFormat("null", 3_000), skip=False, follows=Follows())
+def _batch(follows: Follows) -> Batch:
+    return Batch(T, 7, Decoder().decode, FileFormat("null", 3_000), skip=False, follows=follows)
 
 
 Result = tuple[list[DataFile], object, object, Counter[str]]
@@ -28,9 +28,9 @@ def _result(batch: Batch, kinds: Counter[str]) -> Result:
     return files, facts, batch.source, kinds
 
 
-def plainly(sent: Sequence[Message]) -> Result:
+def plainly(sent: Sequence[Message], follows: Follows = AT_THE_BEGINNING) -> Result:
     """One after the other by the plain way."""
-    batch, kinds = _batch(), Counter[str]()
+    batch, kinds = _batch(follows), Counter[str]()
     for message in sent:
         try:
             taken = batch.take(message, 5.0)
@@ -41,9 +41,9 @@ def plainly(sent: Sequence[Message]) -> Result:
     return _result(batch, kinds)
 
 
-def quickly(sent: Sequence[Message]) -> tuple[Result, int]:
+def quickly(sent: Sequence[Message], follows: Follows = AT_THE_BEGINNING) -> tuple[Result, int]:
     """As the worker does it; and how many took the lane."""
-    batch, kinds, at, quick = _batch(), Counter[str](), 0, 0
+    batch, kinds, at, quick = _batch(follows), Counter[str](), 0, 0
     while at < len(sent):
         ops = batch.take_quickly(sent, at, 5.0)
         kinds.update(ops)

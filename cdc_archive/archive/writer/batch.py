@@ -94,7 +94,7 @@ class Batch:
         if self._skip:
             return ()
         ops = self._express.run(messages, at, self.next_offset)
-        if self.messages == 0:
+        if ops and self.messages == 0:
             self.opened_at = now
         self.next_offset += len(ops)
         self.messages += len(ops)

@@ -241,6 +241,7 @@ class Express:
                         stream.went_on(last)
                     if stream.breaks_at(source) is not None:
                         break
+                    stream.went_on(source)
             last = source
             # its bytes: format/avro.py, change
             rest = value[skip + len(head) :]

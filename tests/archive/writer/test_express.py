@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from support.captures import messages
 from support.lanes import T, plainly, quickly
 
+from cdc_archive.archive.format.commit import SourceMark
 from cdc_archive.archive.writer import express
+from cdc_archive.archive.writer.batch import AT_THE_BEGINNING, Follows
 from cdc_archive.source.message import Message
 
 RECORDED = [one for name in ("pg_jp", "pg_js", "pg_dup") for one in messages(name)][::3]
@@ -53,6 +55,13 @@ def _later(value: bytes, us: int) -> bytes:
     """The same change at another time."""
     value = re.sub(rb'"ts_ms":\d+', b'"ts_ms":%d' % (us // 1000), value)
     return re.sub(rb'"ts_us":\d+', b'"ts_us":%d' % us, value)
+
+
+def _elsewhere(value: bytes, lsn: int, snapshot: bytes) -> bytes:
+    """The same change at another place of the stream."""
+    value = re.sub(rb'"lsn":\d+', b'"lsn":%d' % lsn, value)
+    value = re.sub(rb'"sequence":"[^,]*,', b'"sequence":"[\\"%d\\",' % lsn, value)
+    return re.sub(rb'"snapshot":"\w+"', b'"snapshot":"%b"' % snapshot, value)
 
 
 def _damaged(value: bytes, at: int, patch: bytes, cut: int) -> bytes:
@@ -96,6 +105,17 @@ TIMES = st.one_of(
     st.sampled_from([0, -1, 946_684_800_000_000, 7_258_118_400_000_000, 1 << 62, 999]),
     st.integers(1_771_516_800_000_000, 1_771_516_800_000_000 + 3 * _HOUR_US),
 )
+PLACES = st.sampled_from([500, 1_000, 1_500, 2_000])
+FOLLOWS = st.one_of(
+    st.just(AT_THE_BEGINNING),
+    st.builds(
+        SourceMark,
+        st.sampled_from(["jp", "js"]),
+        PLACES,
+        st.booleans(),
+        st.one_of(st.none(), PLACES),
+    ).map(lambda mark: Follows(0, mark)),
+)
 
 
 @st.composite
@@ -105,6 +125,9 @@ def changed(draw: st.DrawFn) -> Message:
     value = message.value
     if value is not None and draw(st.booleans()):
         value = _later(value, draw(TIMES))
+    if value is not None and draw(st.integers(0, 3)) == 0:
+        snapshot = draw(st.sampled_from([b"false", b"incremental", b"first", b"true"]))
+        value = _elsewhere(value, draw(PLACES), snapshot)
     if value is not None and draw(st.integers(0, 3)) == 0:
         where = draw(st.integers(0, 1 << 16))
         value = _damaged(value, where, draw(st.sampled_from(PATCHES)), draw(st.integers(0, 3)))
@@ -123,15 +146,32 @@ def changed(draw: st.DrawFn) -> Message:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the same lane for all examples
 )
-@given(st.lists(changed(), max_size=12), st.data())
+@given(st.lists(changed(), max_size=12), FOLLOWS, st.data())
 def test_the_express_lane_gives_the_same_bytes_as_the_plain_way(
-    sent: list[Message], data: st.DataObject
+    sent: list[Message], follows: Follows, data: st.DataObject
 ) -> None:
     """Whatever the messages are: files, counts, times, holes and the stream's position."""
     twice = [one for message in sent for one in (message, message)]
     steps = [data.draw(st.sampled_from([0, 0, 0, 0, 1, 9_000])) for _ in twice]
     numbered = _numbered(twice, steps)
-    assert quickly(numbered)[0] == plainly(numbered)
+    assert quickly(numbered, follows)[0] == plainly(numbered, follows)
+
+
+def test_a_row_of_an_incremental_snapshot_hides_no_change_before_it() -> None:
+    """With a stream that a person let begin anew: what was streamed since still counts."""
+    (row,) = [one for one in RECORDED if one.value and b'"op":"u"' in one.value][:1]
+    assert row.value is not None
+    places = [(1_500, b"false"), (1_500, b"false"), (1_600, b"incremental"), (500, b"false")]
+    values = [_elsewhere(row.value, lsn, snapshot) for lsn, snapshot in places]
+    sent = [
+        row._replace(topic=T.topic, partition=T.partition, offset=7 + at, value=value)
+        for at, value in enumerate(values)
+    ]
+    follows = Follows(0, SourceMark("jp", 1_000, streaming=False, restart=1_000))
+    result, quick = quickly(sent, follows)
+    assert quick == 3
+    assert result == plainly(sent, follows)
+    assert result[2] == SourceMark("jp", 500, streaming=True, restart=1_000)
 
 
 @settings(
