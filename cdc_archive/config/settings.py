@@ -146,9 +146,9 @@ class ArchiveSettings(Section):
 
     codec: Literal["zstandard", "deflate", "null"] = _field("compression", "deflate", "zstandard")
     block_bytes: int = _field(
-        "raw bytes of a file's largest blocks; its first are an eighth of it",
-        262_144,
-        262_144,
+        "raw bytes of a file's largest blocks; its first are a sixteenth of it",
+        524_288,
+        524_288,
         ge=1_024,
         le=16 * MIB,
     )

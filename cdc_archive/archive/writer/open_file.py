@@ -30,8 +30,10 @@ RECORD_BYTES: Final = 104 + KEY_BYTES
 """What a record costs beside its bytes until its block is closed: object, label, time, key."""
 
 _SHARE: Final = 8
-"""A block is full at an eighth of what the file's blocks hold, at an eighth of the largest block to
-begin with: a file of few records holds few bytes uncompressed, one of many is compressed well."""
+"""A block is full at an eighth of what the file's blocks hold: a file of few records holds few bytes
+uncompressed, one of many is compressed well."""
+_FIRST: Final = 16
+"""To begin with, at a sixteenth of the largest block."""
 
 Beside = Callable[[Callable[[], tuple[bytes, ...]]], "Future[tuple[bytes, ...]]"]
 """Starts the making of a block's bytes, here or in another thread."""
@@ -56,7 +58,7 @@ class FileFormat(NamedTuple):
     """
 
     codec: str = "zstandard"
-    block_bytes: int = 262_144
+    block_bytes: int = 524_288
     keys: bool = True
 
 
@@ -107,7 +109,7 @@ class OpenFile:
         self._block: list[bytes | bytearray] = []
         self._block_size = 0
         self._raw_size = 0
-        self._full_at = form.block_bytes // _SHARE
+        self._full_at = form.block_bytes // _FIRST
         self._labels: list[str] = []
         self._event_times: list[int] = []
         self._closed: deque[tuple[int, Future[tuple[bytes, ...]]]] = deque()
