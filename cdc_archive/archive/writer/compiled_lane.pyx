@@ -28,8 +28,6 @@ include "compiled_avro.pxi"
 cdef list _OPS = [chr(byte) if chr(byte) in ROW_OPS else None for byte in range(OPS)]
 cdef int64_t _EARLIEST = EARLIEST_US, _LATEST = LATEST_US, _HOUR = US_PER_HOUR
 cdef int64_t _RECORD_BYTES = RECORD_BYTES
-cdef enum:
-    FIRST = 32768  # bytes of a file's records that there is room for at first
 cdef bytes _STREAMED = STREAMED, _NO_COMMIT = NO_COMMIT
 
 
@@ -69,7 +67,7 @@ cdef class Target:
         """Where so many more bytes go."""
         cdef Py_ssize_t size = self.size + more
         if size > PyByteArray_GET_SIZE(self.records):
-            PyByteArray_Resize(self.records, max(size, min(2 * size + FIRST, self.room + more)))
+            PyByteArray_Resize(self.records, max(size, min(2 * size, self.room + more)))
         self.size = size
         return <unsigned char*>PyByteArray_AS_STRING(self.records) + size - more
 
@@ -89,8 +87,8 @@ cdef class Target:
 
     cdef bint hand_over(self) except -1:
         """Whether a block was filled."""
-        PyByteArray_Resize(self.records, self.size)
-        filled = self.file.extend(self.records, self.ops, self.last, self.low, self.high)
+        records = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.records), self.size)
+        filled = self.file.extend(records, self.ops, self.last, self.low, self.high)
         self.begin()
         return filled
 

@@ -30,8 +30,8 @@ RECORD_BYTES: Final = 104 + KEY_BYTES
 """What a record costs beside its bytes until its block is closed: object, label, time, key."""
 
 _SHARE: Final = 8
-"""A block is full at an eighth of what the file's blocks hold: a file of few records holds few bytes
-uncompressed, one of many is compressed well."""
+"""A block is full at an eighth of what the file's blocks hold: a file of few records holds few
+bytes uncompressed, one of many is compressed well."""
 _FIRST: Final = 16
 """To begin with, at a sixteenth of the largest block."""
 
@@ -106,7 +106,7 @@ class OpenFile:
         self._incarnation = incarnation
         self._beside = beside
         self._data = bytearray()
-        self._block: list[bytes | bytearray] = []
+        self._block: list[bytes] = []
         self._block_size = 0
         self._raw_size = 0
         self._full_at = form.block_bytes // _FIRST
@@ -147,7 +147,7 @@ class OpenFile:
         self._block_size += len(encoded)
         return self._closed_if_full()
 
-    def extend(self, encoded: bytearray, labels: list[str], last_offset: int, *times: int) -> bool:
+    def extend(self, encoded: bytes, labels: list[str], last_offset: int, *times: int) -> bool:
         """Take several more, of which none before the last fills the block's `room`.
 
         Args:
