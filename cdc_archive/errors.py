@@ -111,6 +111,12 @@ class OffsetGap(Stop):
     exit_code = 8
 
 
+class SourceDamaged(Stop):
+    """The broker serves a record batch that is damaged: going on would hide a loss."""
+
+    exit_code = 8
+
+
 class GapRefused(Stop):
     """A loss that is to be accepted is not the one that the chain has."""
 

@@ -15,10 +15,12 @@ from typing import Any, Final
 
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
 from kafka.protocol.consumer import IsolationLevel
 
 from cdc_archive.changelog.position import TopicPartition
+from cdc_archive.errors import SourceDamaged
+from cdc_archive.source.damaged_batch import damaged_batch
 from cdc_archive.source.kafka_batches import Batch, Reading, batches
 from cdc_archive.source.kafka_wire import receive_in_pieces
 from cdc_archive.source.message import Message
@@ -63,7 +65,7 @@ class Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library is
         kafka-python's own class would stay, give nothing, and be asked for ever.
 
         Raises:
-            CorruptRecordError: a batch or a record is damaged.
+            SourceDamaged: a batch or a record is damaged.
         """
         found: list[Message] = []
         try:
@@ -73,9 +75,15 @@ class Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library is
         except Exception as error:
             if not found:
                 self.drain()
+                if isinstance(error, CorruptRecordError | UnsupportedCodecError):
+                    raise self._damaged(error) from error
                 raise
             self._next_inline_exception = error
         return found
+
+    def _damaged(self, error: KafkaError) -> SourceDamaged:
+        partition = TopicPartition(*self.topic_partition)
+        return damaged_batch(partition, self.next_fetch_offset, str(error))
 
     def _batch(self) -> Reading | None:
         """The batch that is being read, else the next."""
@@ -103,7 +111,7 @@ class Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library is
         for batch in batches(data):
             if self.check_crcs and not batch.validate_crc():
                 at = batch.header.base_offset
-                raise CorruptRecordError(f"{partition}: the batch at offset {at} has a wrong CRC")
+                raise CorruptRecordError(f"the batch at offset {at} has a wrong CRC")
             self.bytes_read += batch.size
             if batch.is_present:
                 self.leader_epoch = batch.header.leader_epoch

@@ -16,7 +16,8 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.changelog.record import Headers
-from cdc_archive.errors import CdcArchiveError, SourceDenied, SourceUnreachable
+from cdc_archive.errors import CdcArchiveError, SourceDamaged, SourceDenied, SourceUnreachable
+from cdc_archive.source.damaged_batch import damaged_batch
 from cdc_archive.source.helping import Helping
 from cdc_archive.source.librdkafka_brokers import KnownBrokers
 from cdc_archive.source.librdkafka_settings import consumer_settings
@@ -47,6 +48,14 @@ _DENIED: Final = frozenset(
 _GONE: Final = frozenset(
     {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001
 )
+_DAMAGED: Final = frozenset(
+    {
+        KafkaError._BAD_MSG,  # noqa: SLF001
+        KafkaError._BAD_COMPRESSION,  # noqa: SLF001
+        KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001  # a codec or a form that it does not know
+    }
+)
+"""Of a batch that librdkafka passes over after it told this, as if nothing had been there."""
 _ANSWER_S: Final = 10.0
 _headers_of: Final = methodcaller("headers")
 """Not called as a method: for a name that is not UTF-8 confluent-kafka gives a result *and* sets an
@@ -67,6 +76,7 @@ class LibrdkafkaSource:
         self._consumer: Any = None
         self._topics = TopicAsker(consumer_settings(options, _log))
         self._denied: KafkaError | None = None
+        self._damage: SourceDamaged | None = None
         self._brokers = KnownBrokers()
         self._positions: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
@@ -153,11 +163,13 @@ class LibrdkafkaSource:
 
     def poll(self, timeout_s: float) -> Sequence[Message]:
         """See the port. Waits for one message, then takes what is there, up to `max_poll_bytes`."""
+        if self._damage is not None:
+            raise self._damage
         if self._brokers.forgotten:
             self._begin_anew()
         options, self._gathered = self._options, []
         size = self._gather(1, timeout_s)
-        while size and size < options.max_poll_bytes:
+        while size and size < options.max_poll_bytes and self._damage is None:
             room = options.max_poll_records - len(self._gathered)
             more = self._gather(min(room, self._helping.messages), 0) if room > 0 else 0
             if not more:
@@ -186,12 +198,16 @@ class LibrdkafkaSource:
         self._ends.clear()
 
     def _messages(self, found: Iterable[Any]) -> list[Message]:
-        """Those that are no errors. Equal headers that follow one another are one object."""
+        """Those that are no errors, up to damage, which the next poll tells. Equal headers that
+        follow one another are one object.
+        """
         messages, known = [], _Known([], ())
         for record in found:
             problem = record.error()
             if problem is not None:
                 self._tell(problem, record)
+                if self._damage is not None:
+                    break
                 continue
             try:
                 theirs = _headers_of(record) or []
@@ -241,6 +257,9 @@ class LibrdkafkaSource:
         if error.code() in _GONE:
             wanted = self._positions.get(partition, record.offset())
             raise out_of_range(partition, wanted, self.log_range(partition))
+        if error.code() in _DAMAGED:
+            self._damage = damaged_batch(partition, record.offset(), error.str())
+            return
         if error.fatal() or error.code() in _DENIED:
             raise self._told(error)
         _log.warning("poll failed, trying again: %s", error)

@@ -20,6 +20,7 @@ def consumer_settings(options: KafkaOptions, log: logging.Logger) -> dict[str, A
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
         "enable.partition.eof": True,  # tells the end where no message tells it: after a marker
+        "check.crcs": True,  # not its default: what the broker's disk damaged would be archived
         "isolation.level": options.isolation_level,
         "partition.assignment.strategy": options.assignment,
         "session.timeout.ms": options.session_timeout_ms,

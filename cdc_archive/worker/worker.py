@@ -12,7 +12,13 @@ from typing import Final, NamedTuple, Protocol
 
 from cdc_archive.archive.writer.batch import Taken
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.errors import CdcArchiveError, DeadlineExceeded, OffsetGap, StreamBroken
+from cdc_archive.errors import (
+    CdcArchiveError,
+    DeadlineExceeded,
+    OffsetGap,
+    SourceDamaged,
+    StreamBroken,
+)
 from cdc_archive.source.message import Message
 from cdc_archive.source.source import Source
 from cdc_archive.worker.assignment import Assignment
@@ -95,7 +101,8 @@ class Worker:
 
         Raises:
             DeadlineExceeded: the last commits did not make it in time; nothing is lost.
-            OffsetGap, StreamBroken: going on would hide a loss; all that came before is committed.
+            OffsetGap, SourceDamaged, StreamBroken: going on would hide a loss; all that came before
+                is committed.
             CdcArchiveError: whatever a person must act upon.
         """
         try:
@@ -110,7 +117,7 @@ class Worker:
         try:
             while not (stop() or self._source.exhausted):
                 self.step()
-        except (OffsetGap, StreamBroken):
+        except (OffsetGap, SourceDamaged, StreamBroken):
             with suppress(CdcArchiveError):
                 self._drain()
             raise

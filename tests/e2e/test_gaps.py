@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +20,8 @@ from support.real_stack import RealStack, stop_gracefully, wait_until
 pytestmark = pytest.mark.e2e
 
 CLIENTS = ["kafka-python", "librdkafka"]
+_BATCH = struct.Struct(">qi")
+"""Its first offset, and how many bytes follow: https://kafka.apache.org/documentation/#recordbatch"""
 
 
 class Topic:
@@ -63,6 +67,17 @@ class Topic:
         place = TopicPartition(self.name, partition, offset)
         self.admin.delete_records([place])[place].result(20)
 
+    def damage(self, offset: int) -> None:
+        """Change one byte of a batch's records on the broker's disk."""
+        (log,) = self.stack.state.root.rglob(f"{self.name}-0/00000000000000000000.log")
+        with log.open("r+b") as file:
+            while (head := file.read(_BATCH.size)) and (found := _BATCH.unpack(head))[0] < offset:
+                file.seek(found[1], os.SEEK_CUR)
+            file.seek(found[1] - 5, os.SEEK_CUR)
+            (last,) = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([last ^ 1]))
+
     def start(self) -> subprocess.Popen[bytes]:
         return self.stack.worker(self.log, **self.settings)
 
@@ -80,9 +95,11 @@ class Topic:
         assert worker.wait(60) == 8, self.log.read_text()[-3000:]
         return self.log.read_text()
 
-    def accept(self) -> None:
+    def accept(self, **more: str) -> None:
         """Run the command that the worker's last message has, filled in."""
         told = self.log.read_text()
+        for word, meant in more.items():
+            told = told.replace(word, meant)
         *_, command = re.findall(r"^ +cdc-archive (gap accept .*)$", told, re.MULTILINE)
         words = ["storm" if word == "..." else word for word in shlex.split(command)]
         done = self.stack.cli(*words, **self.settings)
@@ -115,6 +132,19 @@ def test_retention_that_overtakes_the_worker(topic: Topic) -> None:
     assert topic.stack.cli(*accept, "8", **topic.settings).returncode == 7
     topic.accept()
     topic.run_until({(topic.name, 0): [0, 1, 2, 7, 8]})
+    assert topic.gaps() == ["deleted"]
+
+
+def test_a_batch_that_the_brokers_disk_damaged(topic: Topic) -> None:
+    """What came before it is archived; it is neither taken nor passed over until it is accepted."""
+    for count in (3, 2, 4):
+        topic.produce(count)
+    topic.damage(3)
+    assert "a damaged batch at offset 3" in topic.run_to_the_gap()
+    assert topic.archived() == {(topic.name, 0): [0, 1, 2]}
+    assert "a damaged batch at offset 3" in topic.run_to_the_gap()
+    topic.accept(FIRST_OFFSET_AFTER_IT="5")
+    topic.run_until({(topic.name, 0): [0, 1, 2, 5, 6, 7, 8]})
     assert topic.gaps() == ["deleted"]
 
 

@@ -31,6 +31,7 @@ from support.record_batches import (
 )
 
 from cdc_archive.changelog import header_names
+from cdc_archive.errors import SourceDamaged
 from cdc_archive.source.kafka_fetched import Fetched
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.record_batch import KnownHeaders
@@ -70,6 +71,9 @@ def _seen(made: Callable[..., Any], data: bytes, helpings: Sequence[int], **give
     for most in itertools.cycle(helpings):
         try:
             found = fetched.take(most)
+        except SourceDamaged as error:
+            assert isinstance(error.__cause__, Exception)
+            return Seen(messages, steps, error.__cause__)
         except Exception as error:
             return Seen(messages, steps, error)
         messages += map(_message, found)
@@ -299,7 +303,7 @@ def test_what_stands_before_damage_comes_first_and_the_rest_is_dropped() -> None
     bad[HEADER_BYTES] ^= 1
     fetched = Fetched(KnownHeaders(), 0, PARTITION, MemoryRecords(good + bytes(bad)))
     assert [one.offset for one in fetched.take(9)] == [0, 1]
-    with pytest.raises(CorruptRecordError, match="offset 2"):
+    with pytest.raises(SourceDamaged, match=r"t\[3\]: .* damaged batch at offset 2: .* wrong CRC"):
         fetched.take(9)
     assert not fetched
     assert fetched.next_fetch_offset == 2
