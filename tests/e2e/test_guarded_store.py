@@ -138,15 +138,15 @@ def archive(stack: RealStack, guarded: Guarded, tmp_path_factory: pytest.TempPat
 
 
 def refused(call: Any, *codes: str, **arguments: Any) -> None:
-    def insist() -> None:
-        for _ in range(3):
-            # The server hangs up after it refused a PUT: that tells nothing of this request.
-            with contextlib.suppress(SSLError):
-                call(Bucket=BUCKET, **arguments)
-                return
+    def answered() -> bool:
+        # The server hangs up after it refused a PUT: that tells nothing of this request.
+        with contextlib.suppress(SSLError):
+            call(Bucket=BUCKET, **arguments)
+            return True
+        return False
 
     with pytest.raises(ClientError) as caught:
-        insist()
+        wait_until(answered, "an answer")
     assert caught.value.response["Error"]["Code"] in (codes or ("AccessDenied",))
 
 
