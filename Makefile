@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-BUILT_FROM := pyproject.toml hatch_build.py $(wildcard cdc_archive/archive/writer/*.p[xy][xi])
+BUILT_FROM := pyproject.toml hatch_build.py $(wildcard cdc_archive/archive/*/*.p[xy][xi])
 
 $(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -37,7 +37,7 @@ $(VENV)/.fuzz: $(VENV)/.dev
 fuzz: $(VENV)/.fuzz ## Search for inputs that break a reader or the decoder (SECONDS=60)
 	$(BIN)/python tests/hostile/fuzz_all.py --seconds $(or $(SECONDS),60)
 
-sanitize: $(VENV)/.dev ## The compiled lane's tests under the compiler's sanitizers
+sanitize: $(VENV)/.dev ## The compiled modules' tests under the compiler's sanitizers
 	$(BIN)/python tests/sanitize.py
 
 lint: $(VENV)/.dev ## Style, types, and the rooms' imports

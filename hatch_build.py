@@ -1,4 +1,4 @@
-"""Compiles the express lane (cdc_archive/archive/writer/compiled_lane.pyx) where a C compiler is.
+"""Compiles the package's hot loops (its `.pyx` files) where a C compiler is.
 
 Where there is none, or `CDC_ARCHIVE_PURE` is set while installing, Python does the same work, more
 slowly. What was compiled lies beside its source, so that an editable installation finds it too.
@@ -15,31 +15,39 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-MODULE = "cdc_archive.archive.writer.compiled_lane"
+MODULES = (
+    "cdc_archive.archive.writer.compiled_lane",
+    "cdc_archive.archive.format.compiled_block",
+)
 
 
-class CompiledLane(BuildHookInterface[Any]):
+class Compiled(BuildHookInterface[Any]):
     """See the module."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Put the compiled module into the wheel, which then is of this platform."""
-        folder = Path(self.root, *MODULE.split(".")[:-1])
+        """Put the compiled modules into the wheel, which then is of this platform."""
+        root = Path(self.root)
         try:
-            built = compiled(folder)
+            built = compiled(root)
         except Exception as error:  # noqa: BLE001  # whatever it is, the package works without
-            self.app.display_warning(f"cdc-archive: the express lane is not compiled: {error}")
-            for stale in folder.glob("compiled_lane.*.so"):
-                stale.unlink()
+            self.app.display_warning(f"cdc-archive: its hot loops are not compiled: {error}")
+            for module in MODULES:
+                source = _source(module)
+                for stale in (root / source.parent).glob(f"{source.stem}.*.so"):
+                    stale.unlink()
             return
-        build_data["artifacts"].append(f"/{built.relative_to(self.root).as_posix()}")
+        build_data["artifacts"] += [f"/{path.relative_to(root).as_posix()}" for path in built]
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
 
-def compiled(folder: Path) -> Path:
-    """Compile the module of the repository that is the working folder into a folder.
+def compiled(root: Path) -> list[Path]:
+    """Compile the modules of the repository that is the working folder, all or none.
+
+    Args:
+        root: each comes into its package's folder below this one.
 
     Raises:
         Exception: Cython, setuptools, a compiler or Python's headers are missing.
@@ -50,20 +58,28 @@ def compiled(folder: Path) -> Path:
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    source = Path(*MODULE.split(".")).with_suffix(".pyx")
     with tempfile.TemporaryDirectory() as work:
-        modules = cythonize(
-            [Extension(MODULE, [str(source)], extra_compile_args=_optimized())],
-            build_dir=work,
-            quiet=True,
-        )
+        extensions = [
+            Extension(module, [str(_source(module))], extra_compile_args=_optimized())
+            for module in MODULES
+        ]
+        modules = cythonize(extensions, build_dir=work, quiet=True)
         build = build_ext(Distribution({"name": "cdc-archive", "ext_modules": modules}))
         build.build_lib = build.build_temp = work
         build.ensure_finalized()
         build.run()
-        made = Path(build.get_ext_fullpath(MODULE))
-        whole = Path(shutil.copy(made, folder / f".{made.name}"))
-        return whole.replace(folder / made.name)  # a process that has the old one open keeps it
+        made = [Path(build.get_ext_fullpath(module)) for module in MODULES]
+        return [_put(file, root / file.relative_to(work)) for file in made]
+
+
+def _source(module: str) -> Path:
+    return Path(*module.split(".")).with_suffix(".pyx")
+
+
+def _put(made: Path, place: Path) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    whole = Path(shutil.copy(made, place.with_name(f".{made.name}")))
+    return whole.replace(place)  # a process that has the old one open keeps it
 
 
 def _optimized() -> list[str]:

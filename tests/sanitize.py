@@ -1,4 +1,4 @@
-"""The compiled lane's tests under the address and undefined behaviour sanitizers: `make sanitize`.
+"""Tests of what is compiled under the address and undefined behaviour sanitizers: `make sanitize`.
 
 A read or write beyond what belongs to it ends the run, whatever it would have read.
 """
@@ -13,11 +13,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
-TESTS = ["tests/archive/writer/test_express.py", "tests/hostile/test_any_bytes.py"]
+TESTS = [
+    "tests/archive/writer/test_express.py",
+    "tests/archive/format/test_change_block.py",
+    "tests/hostile/test_any_bytes.py",
+]
 
 
 def main() -> int:
-    """Compile it, and run its tests with it in the place of the installed one."""
+    """Compile them, and run their tests with them in the place of the installed ones."""
     sys.path.insert(0, str(ROOT))
     from hatch_build import compiled
 
@@ -25,16 +29,16 @@ def main() -> int:
     library = _told("cc", "-print-file-name=libasan.so")
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"CFLAGS": f"{SANITIZERS} -O1 -g", "LDFLAGS": SANITIZERS}
-        made = compiled(Path(folder))
+        compiled(Path(folder))
         environment = os.environ | {
-            "LANE_UNDER_TEST": str(made),
+            "COMPILED_UNDER_TEST": folder,
             "LD_PRELOAD": library,
             "PYTHONMALLOC": "malloc",  # or it would not see where an object ends
             "ASAN_OPTIONS": "detect_leaks=0",  # Python frees little at its end
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "sanitized_lane"]
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "sanitized"]
         return subprocess.run(
-            [*command, "-k", "compiled or express_lane", *TESTS],
+            [*command, "-k", "compiled or express_lane or block_of_changes", *TESTS],
             env=environment | {"PYTHONPATH": str(ROOT / "tests")},
             check=False,
         ).returncode

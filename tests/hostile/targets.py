@@ -9,16 +9,20 @@ import gzip
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import cycle
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
+from support.blocks import METADATA, is_read_alike, outcome, payload_of
+from support.blocks import quickly as quick_records
 from support.build import message
 from support.captures import messages
 from support.lanes import T, plainly, quickly
 from support.listening import Listener
 
 from cdc_archive import schema_files
-from cdc_archive.archive.format import archive_info, commit, container, layout
+from cdc_archive.archive.format import archive_info, change_block, commit, container, layout
 from cdc_archive.archive.format.archive_info import ArchiveInfo
 from cdc_archive.archive.format.commit import Commit, FileEntry, Writer
 from cdc_archive.archive.reader import as_json
@@ -95,6 +99,17 @@ def express_lane(data: bytes) -> bool:
     found, _ = quickly(sent)
     assert found == plainly(sent)
     return found[-1]["not_json"] == 0
+
+
+def block_of_changes(data: bytes) -> bool:
+    """Any bytes are read as records, or refused, as the general decoder reads or refuses them:
+    by what is compiled, and in Python.
+    """
+    for one in {change_block.compiled, None}:
+        with patch.object(change_block, "compiled", one):
+            assert is_read_alike(1, data)
+            assert is_read_alike(3, data)
+    return "damaged" not in outcome(quick_records(1, data))
 
 
 def commit_object(data: bytes) -> bool:
@@ -242,6 +257,7 @@ TARGETS: dict[str, Target] = {
     for one in (
         envelope,
         express_lane,
+        block_of_changes,
         commit_object,
         archive_json,
         change_file,
@@ -256,18 +272,15 @@ TARGETS: dict[str, Target] = {
 def seeds(name: str) -> Iterator[bytes]:
     """Good inputs of a target, out of the recorded streams."""
     sample = [one for capture in ("pg_jp", "pg_js", "pg_fl") for one in messages(capture)[::9]]
-    values = [one.value for one in sample if one.value is not None]
+    values = [*filter(None, (one.value for one in sample))]
     if name in ("envelope", "express_lane"):
         yield from values
+    elif name == "block_of_changes":
+        yield from map(_block_of, sample)
     elif name == "row_text":
-        yield from (decoded.after for decoded in map(_record_of, sample) if decoded.after)
-        yield from (one.key for one in sample if one.key)
+        yield from _texts(sample)
     elif name in ("change_file", "commit_object"):
-        for one, codec in zip(sample, ("null", "deflate", "zstandard") * len(sample), strict=False):
-            file = finished(one._replace(offset=0), codec)
-            where = {"topic": one.topic, "partition": one.partition}
-            commits = a_commit(file.entry, **where)
-            yield file.data if name == "change_file" else commits.encode()
+        yield from (one[name == "commit_object"] for one in _archived(sample))
     elif name == "quarantine_file":
         for bad in (b"", b"rubbish", b"\x00\x01", values[0][:-1]):
             yield finished(message(bad, headers=(("\udcff", b"1"),))).data
@@ -283,6 +296,23 @@ def seeds(name: str) -> Iterator[bytes]:
         yield line
         yield gzip.compress(line, mtime=0)
     assert container.MAGIC
+
+
+def _archived(sample: list[Message]) -> Iterator[tuple[bytes, bytes]]:
+    """The file of each, and its commit, by each codec in turn."""
+    for one, codec in zip(sample, cycle(("null", "deflate", "zstandard")), strict=False):
+        file = finished(one._replace(offset=0), codec)
+        yield file.data, a_commit(file.entry, topic=one.topic, partition=one.partition).encode()
+
+
+def _texts(sample: list[Message]) -> Iterator[bytes]:
+    yield from (decoded.after for decoded in map(_record_of, sample) if decoded.after)
+    yield from (one.key for one in sample if one.key)
+
+
+def _block_of(sent: Message) -> bytes:
+    topic, table = METADATA["cdc.topic"].decode(), METADATA["cdc.folder"].decode()
+    return payload_of([_record_of(sent)._replace(topic=topic, partition=0, table=table)])
 
 
 def _record_of(sent: Message) -> ChangeRecord:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -13,16 +15,50 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+SOURCES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "cdc_archive").rglob("*.pyx")}
+
+
+def built(source: Path, folder: Path, **settings: str) -> Path:
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source],
+        env=os.environ | settings,
         check=True,
         capture_output=True,
     )
-    (built,) = folder.glob("*.whl")
-    return built
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def compiled_in(wheel: Path) -> set[str]:
+    """The sources of the compiled modules that a wheel carries."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    return {f"{name.partition('.')[0]}.pyx" for name in names if name.endswith(".so")}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_carries_every_hot_loop_compiled(wheel: Path) -> None:
+    """Where a compiler and Python's headers are; all or none."""
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    assert len(SOURCES) > 1
+    assert compiled_in(wheel) == (SOURCES if shutil.which("cc") and headers else set())
+
+
+def test_a_pure_wheel_carries_nothing_that_was_compiled_before(tmp_path: Path) -> None:
+    """It is for any platform, and leaves no compiled module beside its source."""
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "cdc_archive", source / "cdc_archive")
+    shutil.copytree(ROOT / "schemas", source / "schemas")
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, source)
+    wheel = built(source, tmp_path, CDC_ARCHIVE_PURE="1")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert not compiled_in(wheel)
+    assert not [*source.rglob("*.so")]
 
 
 def test_the_wheel_carries_the_schemas_of_the_repository(wheel: Path) -> None:

@@ -13,6 +13,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import fastavro
@@ -88,8 +89,9 @@ class Container(NamedTuple):
     records: Iterator[Any]
 
 
-ReadBlock = Callable[[Mapping[str, bytes], int, bytes], Iterator[Any]]
-"""Gives the records of a block: the file's metadata, count, bytes. May raise anything."""
+ReadBlock = Callable[[Mapping[str, bytes], int, bytes], Iterator[list[Any]]]
+"""Gives the records of a block, some at a time: the file's metadata, count, bytes. May raise
+anything."""
 
 
 def read(
@@ -117,7 +119,8 @@ def read(
     if decompress is None:
         raise _damaged(where, f"its codec {codec[:40]!r} is not one of {[*DECOMPRESS]}")
     how = partial(_block_records, reading_schema(schema_name)) if read_block is None else read_block
-    return Container(meta, _records(data, at, sync, partial(how, meta), decompress, where))
+    helpings = _helpings(data, at, sync, partial(how, meta), decompress, where)
+    return Container(meta, chain.from_iterable(helpings))
 
 
 def _header(data: bytes) -> tuple[dict[str, bytes], bytes, int]:
@@ -142,14 +145,14 @@ def _header(data: bytes) -> tuple[dict[str, bytes], bytes, int]:
     return meta, data[at : at + SYNC_BYTES], at + SYNC_BYTES
 
 
-def _records(
+def _helpings(
     data: bytes,
     at: int,
     sync: bytes,
-    read_block: Callable[[int, bytes], Iterator[Any]],
+    read_block: Callable[[int, bytes], Iterator[list[Any]]],
     decompress: Transform,
     where: str,
-) -> Iterator[Any]:
+) -> Iterator[list[Any]]:
     while at < len(data):
         try:
             count, start, end = _block_frame(data, at, sync)
@@ -170,14 +173,14 @@ def _block_frame(data: bytes, at: int, sync: bytes) -> tuple[int, int, int]:
 
 def _block_records(
     schema: Any, _metadata: Mapping[str, bytes], count: int, payload: bytes
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[list[dict[str, Any]]]:
     """One record at a time: a block of many tiny records is many times larger as values."""
     if count > len(payload):
         raise ValueError("it promises more records than it has bytes")
     stream = io.BytesIO(payload)
     for _ in range(count):
         record: Any = fastavro.schemaless_reader(stream, schema)
-        yield record
+        yield [record]
     if stream.read(1):
         raise ValueError(f"it holds more than its {count} records")
 

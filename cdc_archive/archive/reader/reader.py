@@ -6,13 +6,15 @@ Files that no commit names are invisible here; `verify` lists them.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice, repeat
 from typing import Final
 
 from cdc_archive.archive.format import archive_info, change_block, container, layout
-from cdc_archive.archive.format.change_block import Glance
 from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, digest
+from cdc_archive.archive.format.pattern_block import Glance
 from cdc_archive.archive.reader import chain
 from cdc_archive.archive.reader.checkpoints import Checkpoints
 from cdc_archive.archive.reader.digests import Digests
@@ -125,10 +127,8 @@ class ArchiveReader:
             ArchiveDamaged: a file is missing, altered or unreadable.
         """
         read, late = partial(self.named, glance=glance), self._late(partition, wanted)
-        committed = (
-            archived
-            for commit in self.commits(partition)
-            for archived in weave(_files_of(commit, wanted), read)
+        committed = itertools.chain.from_iterable(
+            weave(_files_of(commit, wanted), read) for commit in self.commits(partition)
         )
         if not late:
             return committed
@@ -164,12 +164,10 @@ class ArchiveReader:
     ) -> Iterator[ArchivedRecord]:
         """The change records of one file that commit `sequence` names, in offset order."""
         found = changes_in(self._bytes(file), file.key, sequence, incarnation, glance)
-        first = next(found, None)
-        if first is not None:
-            yield first
-            yield from found
-        elif glance is None:
+        first = [*islice(found, 1)]
+        if glance is None and not first:
             raise ArchiveDamaged(f"{file.key}: holds no record, but its commit counts some")
+        return itertools.chain(first, found)
 
     def quarantined(self, file: FileEntry) -> Iterator[tuple[Message, str, str]]:
         """The messages of a quarantine file, each with reason and detail."""
@@ -209,9 +207,9 @@ def changes_in(
     """
     read_block = partial(change_block.records, wanted=wanted)
     opened = container.read(data, "change_record.avsc", key, read_block)
-    rest, make = (key, sequence, opened.metadata.get(VALUE_SCHEMA), incarnation), tuple.__new__
-    for record in opened.records:
-        yield make(ArchivedRecord, (record, *rest))  # each record comes by: no call in Python
+    rest = (key, sequence, opened.metadata.get(VALUE_SCHEMA), incarnation)
+    fields = zip(opened.records, *map(repeat, rest), strict=False)
+    return map(tuple.__new__, repeat(ArchivedRecord), fields)  # no step in Python for a record
 
 
 def quarantined_in(data: bytes, key: str) -> Iterator[tuple[Message, str, str]]:

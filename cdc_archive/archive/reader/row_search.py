@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from cdc_archive.archive.format.change_block import Glance
 from cdc_archive.archive.format.commit import FileEntry
 from cdc_archive.archive.format.key_filter import KeyFilter, key_hash
+from cdc_archive.archive.format.pattern_block import Glance
 from cdc_archive.archive.reader.woven import NamedFile, Place, bare, place, weave
 from cdc_archive.changelog.record import ArchivedRecord, ChangeRecord, Headers
 from cdc_archive.decode.images import key_value, parsed

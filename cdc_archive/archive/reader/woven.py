@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from cdc_archive.archive.format.commit import FileEntry
@@ -77,8 +78,7 @@ class _Reading(NamedTuple):
 
 
 def _rest(reading: _Reading) -> Iterator[ArchivedRecord]:
-    yield reading.record
-    yield from reading.rest
+    return chain((reading.record,), reading.rest)
 
 
 def _advance(heap: list[_Reading]) -> ArchivedRecord:

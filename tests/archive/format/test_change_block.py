@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import io
+import shutil
+import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 
-import fastavro
-from hypothesis import example, given
+import pytest
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support import strategies
+from support.blocks import is_read_alike, payload_of, quickly
 from support.captures import JSON_CAPTURES, messages
 
-from cdc_archive.archive.format import avro, change_block, container
+from cdc_archive.archive.format import avro, change_block
+from cdc_archive.archive.format.pattern_block import OpenBlock, PatternBlock
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.changelog.record import ChangeRecord
+from cdc_archive.changelog.record import ChangeRecord, Headers
 from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import Undecodable
-
-SCHEMA = container.reading_schema("change_record.avsc")
-METADATA = {"cdc.topic": b"pg.app.t", "cdc.partition": b"0", "cdc.folder": b"d.s.t"}
 
 parts = st.none() | st.binary(max_size=9) | st.sampled_from([63, 64, 8191, 8192]).map(bytes)
 numbers = st.integers(-1, 200) | st.integers(0, 2**62) | st.sampled_from([2**13, 2**63 - 1])
@@ -44,36 +45,40 @@ records = st.builds(
 blocks = st.lists(records, max_size=4)
 
 
-def payload_of(block: list[ChangeRecord]) -> bytes:
-    return b"".join(avro.change(avro.position(one.topic_partition), one) for one in block)
+@pytest.fixture(params=["python", "compiled"], autouse=True)
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Either reader; the compiled one is missing where it could not be compiled."""
+    if request.param == "python":
+        monkeypatch.setattr(change_block, "compiled", None)
+    elif change_block.compiled is None:
+        pytest.skip("not compiled here")
+    return str(request.param)
 
 
-def by_the_general_decoder(count: int, payload: bytes) -> Iterator[ChangeRecord]:
-    stream = io.BytesIO(payload)
-    for _ in range(count):
-        fields = fastavro.schemaless_reader(stream, SCHEMA)
-        yield ChangeRecord._make(change_block.message_fields(fields).values())
-    assert not stream.read(1)
+same_lane = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+"""The same reader for all examples."""
 
 
-def outcome(found: Iterator[ChangeRecord]) -> list[ChangeRecord | str]:
-    """All records, and at their end what was wrong with the bytes, if anything."""
-    told: list[ChangeRecord | str] = []
-    try:
-        told.extend(found)
-    except Exception:
-        told.append("damaged")
-    return told
+def test_the_reader_is_compiled_where_a_compiler_is() -> None:
+    """Else nothing would test it."""
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    if shutil.which("cc") and headers:
+        assert change_block._found() is not None
 
 
-@given(blocks)
-def test_any_block_is_read_as_the_general_decoder_reads_it(block: list[ChangeRecord]) -> None:
+@same_lane
+@given(blocks, st.sampled_from([1, 1, 1, 40]))
+def test_any_block_is_read_as_the_general_decoder_reads_it(
+    once: list[ChangeRecord], times: int
+) -> None:
     """Whatever its records hold, and in whatever order usual and unusual ones come."""
+    block = once * times
     payload = payload_of(block)
-    assert list(change_block.records(METADATA, len(block), payload)) == block
-    assert list(change_block.records({}, len(block), payload)) == block
+    assert [*quickly(len(block), payload)] == block
+    assert [*quickly(len(block), payload, metadata={})] == block
 
 
+@same_lane
 @given(blocks, st.data())
 def test_damage_is_damage_to_both(block: list[ChangeRecord], data: st.DataObject) -> None:
     """A byte that is another, or a block cut short, gives the same records and the same refusal."""
@@ -81,21 +86,43 @@ def test_damage_is_damage_to_both(block: list[ChangeRecord], data: st.DataObject
     if payload:
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
     damaged = bytes(payload[: data.draw(st.integers(0, len(payload)))])
-    ours = outcome(change_block.records(METADATA, len(block), damaged))
-    plain = outcome(by_the_general_decoder(len(block), damaged))
-    assert ours == plain or (len(block) > len(damaged) and ours == ["damaged"])
+    assert is_read_alike(len(block), damaged)
 
 
+def _each_damage(payload: bytes) -> Iterator[bytes]:
+    """Each byte left out, doubled, or another; and the block cut off there."""
+    for at in range(len(payload)):
+        yield payload[:at] + payload[at + 1 :]
+        yield payload[: at + 1] + payload[at:]
+        yield payload[:at]
+        for other in (0x00, 0x01, 0x02, 0x04, 0x7E, 0x80, 0xFE, 0xFF, payload[at] ^ 1):
+            yield payload[:at] + bytes((other,)) + payload[at + 1 :]
+
+
+def test_no_damaged_byte_is_taken_for_sound() -> None:
+    """Damage at any place of a block of usual records is what it is to the general decoder."""
+    headers: Headers = (("h\u00e9", b"v"), ("n", None), ("h\u00e9", b""))
+    place = ("pg.app.t", 0, 8_191, 1_771_516_800_000, 0)
+    row = ChangeRecord(
+        *place, headers, b'{"id":7}', "u", 1_771_516_800_000_001, "source", "d.s.t",
+        None, b'{"id":7}', b'{"ts_us":1}' * 8, b"null", b"{}",
+    )  # fmt: skip
+    end = row._replace(offset=8_192, op="tombstone", event_time_us=None, after=None, key=None)
+    for damaged in _each_damage(payload_of([row, end, row])):
+        assert is_read_alike(3, damaged), damaged
+
+
+@same_lane
 @given(st.lists(st.binary(max_size=12), min_size=1, max_size=4))
 @example([b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"])
 @example([b"\x80\x00", b"\x80\x80\x00"])
 def test_numbers_of_any_bytes_are_read_alike(encoded: list[bytes]) -> None:
     """Also those that are longer than they need be, and those of more than 64 bits."""
     payload = avro.position(TopicPartition("pg.app.t", 0)) + b"".join(encoded)
-    ours = outcome(change_block.records(METADATA, 1, payload))
-    assert ours == outcome(by_the_general_decoder(1, payload))
+    assert is_read_alike(1, payload)
 
 
+@same_lane
 @given(blocks, st.sets(st.sampled_from(["c", "u", "tombstone"])))
 def test_what_is_not_wanted_is_left_out(block: list[ChangeRecord], ops: set[str]) -> None:
     """The records are those that the question says yes to, and it is asked of each, in order."""
@@ -105,26 +132,27 @@ def test_what_is_not_wanted_is_left_out(block: list[ChangeRecord], ops: set[str]
         asked.append(seen)
         return seen[0] in ops
 
-    found = list(change_block.records(METADATA, len(block), payload_of(block), wanted))
+    found = [*quickly(len(block), payload_of(block), wanted)]
     assert found == [one for one in block if one.op in ops]
     assert list(dict.fromkeys(asked)) == list(
         dict.fromkeys((one.op, one.key, one.headers) for one in block)
     )
 
 
-def test_recorded_messages_are_of_the_usual_form() -> None:
-    """What real connectors send is read the fast way, but for parts of more than 8 KiB."""
+def test_recorded_messages_are_of_the_usual_form(lane: str) -> None:
+    """What real connectors send is read the fast way; in Python only parts of up to 8 KiB are."""
     for capture in JSON_CAPTURES:
         for message in messages(capture):
             try:
                 record = Decoder().decode(message).record
             except Undecodable:
                 continue
-            if (
-                record.op not in ("c", "u", "d", "r")
-                or max(len(part or b"") for part in record[11:]) > 8191
-            ):
+            if max(len(part or b"") for part in record[11:]) > 8191 and lane == "python":
                 continue
-            block = change_block._Block(1, payload_of([record]), None)
-            common = change_block._patterns(record.topic_partition, record.table)
-            assert [*block.usual(common)] == [record]
+            open_block: OpenBlock = change_block.compiled or PatternBlock
+            payload = payload_of([record])
+            block = open_block(record.topic_partition, record.table, 1, payload, None)
+            (found,) = block.usual(2)
+            assert found == record
+            assert type(found) is ChangeRecord
+            assert (block.at, block.left) == (len(payload), 0)
