@@ -16,8 +16,10 @@ from rich.text import Text
 from cdc_archive.decode.exact_json import exact_json
 from cdc_archive.telemetry.terminal import printable
 
+_DELETE: Final = "\x7f"
+"""The one character of ASCII that drives a terminal and stands unescaped in JSON."""
 _DRIVES_A_TERMINAL: Final = re.compile(
-    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    f"[{_DELETE}-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 _NOT_ASCII: Final = re.compile("[^\x00-\x7f]+")
 
@@ -63,10 +65,12 @@ def _cell(value: object) -> str:
 
 def json_line(value: object) -> None:
     """One JSON value on a line of stdout; `msgspec.Raw` in it stays as it is."""
-    line = _DRIVES_A_TERMINAL.sub(_as_json_escapes, json_text(value))
-    encoding = sys.stdout.encoding or "utf-8"
-    if line.encode(encoding, "replace").decode(encoding) != line:
-        line = _NOT_ASCII.sub(_as_json_escapes, line)
+    line = json_text(value)
+    if not line.isascii() or _DELETE in line:  # most lines are printed as they are
+        line = _DRIVES_A_TERMINAL.sub(_as_json_escapes, line)
+        encoding = sys.stdout.encoding or "utf-8"
+        if line.encode(encoding, "replace").decode(encoding) != line:
+            line = _NOT_ASCII.sub(_as_json_escapes, line)
     sys.stdout.write(line + "\n")
 
 

@@ -8,13 +8,14 @@ repeated names and escapes stay. A lone surrogate, which UTF-8 cannot hold, make
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from cdc_archive.archive.reader.quarantine import Held
 from cdc_archive.changelog import header_names
-from cdc_archive.changelog.record import ArchivedRecord
+from cdc_archive.changelog.record import ArchivedRecord, Headers
 from cdc_archive.source.message import CREATE_TIME, LOG_APPEND_TIME
 
 _TIMES = {CREATE_TIME: "create", LOG_APPEND_TIME: "log_append"}
@@ -33,7 +34,7 @@ def view(archived: ArchivedRecord) -> dict[str, Any]:
         "event_time_us": record.event_time_us,
         "hour_source": record.hour_source,
         "table": record.table,
-        "headers": [[name, value_view(value)] for name, value in record.headers],
+        "headers": _headers_view(record.headers),
         "key": value_view(record.key),
     }
     for name in ("before", "after", "source", "transaction"):
@@ -47,6 +48,12 @@ def view(archived: ArchivedRecord) -> dict[str, Any]:
         "commit": archived.sequence,
         "incarnation": archived.incarnation,
     }
+
+
+@lru_cache(maxsize=8)
+def _headers_view(headers: Headers) -> list[list[Any]]:
+    """A connector sends the same with each message."""
+    return [[name, value_view(value)] for name, value in headers]
 
 
 def quarantine_view(held: Held) -> dict[str, Any]:
