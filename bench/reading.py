@@ -20,10 +20,12 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 from bench import reading_archive
 from bench.reading_archive import TABLES, Size
 from cdc_archive import schema_files
+from cdc_archive.archive.format import change_block
 from cdc_archive.archive.reader.reader import ArchiveReader
 from cdc_archive.archive.reader.row_search import Survey
 from cdc_archive.audit import mapping
@@ -95,7 +97,7 @@ def best(work: Callable[[], int], times: int = 3) -> tuple[int, float]:
 
 def scanning(folder: Path) -> None:
     """Records a CPU second: all of them as values; and looked at for a key, as `cat` and `history`
-    do where there are no key statistics.
+    do where there are no key statistics. Then the same without what is compiled.
     """
     reader = ArchiveReader(LocalStore(folder))
     partitions = reader.partitions()
@@ -107,10 +109,13 @@ def scanning(folder: Path) -> None:
         survey = Survey(AskedKey(["17"]))
         return sum(1 for one in partitions for _ in reader.scan(one, glance=survey.glance))
 
-    records, seconds = best(everything)
-    told("scan, every record built", records=records, per_cpu_s=round(records / seconds))
-    found, seconds = best(one_key)
-    told("scan, for one key", records=records, found=found, per_cpu_s=round(records / seconds))
+    assert change_block.compiled, "the reader is not compiled: is there a C compiler?"
+    for how, reads in (("", change_block.compiled), (", not compiled", None)):
+        with patch.object(change_block, "compiled", reads):
+            records, whole_s = best(everything)
+            found, key_s = best(one_key)
+        told(f"scan, every record built{how}", records=records, per_cpu_s=round(records / whole_s))
+        told(f"scan, for one key{how}", found=found, per_cpu_s=round(records / key_s))
 
 
 def transitions(folder: Path, count: int) -> Iterator[Transition]:

@@ -69,10 +69,10 @@ cdef class CompiledBlock:
         cdef Cut cut
         cdef list found = []
         while self.left > 0 and len(found) < most:
-            at = self.until_headers(begin + self.at, end, &cut)
+            at = self.head(begin + self.at, end, &cut)
             if at == NULL:
                 break
-            at = self.after_headers(at, end, &cut)
+            at = self.rest(at, end, &cut)
             if at == NULL:
                 break
             key = bytes_of(&cut.key)
@@ -81,12 +81,17 @@ cdef class CompiledBlock:
             self.at, self.left = at - begin, self.left - 1
         return found
 
-    cdef Text until_headers(self, Text at, Text end, Cut* cut) except? NULL:
-        at = long_at(long_at(bytes_at(at, end, self.position), end, &cut.offset), end, &cut.timestamp)
-        at = long_at(at, end, &cut.timestamp_type)
-        if at == NULL or not 0 <= cut.timestamp_type <= 2:
+    cdef Text head(self, Text at, Text end, Cut* cut) except? NULL:
+        """What stands before the key."""
+        at = long_at(bytes_at(at, end, self.position), end, &cut.offset)
+        at = long_at(long_at(at, end, &cut.timestamp), end, &cut.timestamp_type)
+        if at == NULL:
             return NULL
-        if self.known != NULL and end - at >= self.known_size and not memcmp(at, self.known, self.known_size):
+        if (
+            self.known != NULL
+            and end - at >= self.known_size
+            and not memcmp(at, self.known, self.known_size)
+        ):
             return at + self.known_size
         return self.new_headers(at, end)
 
@@ -115,7 +120,7 @@ cdef class CompiledBlock:
         self.headers, self.known, self.known_size = tuple(headers), begin, at - begin
         return at
 
-    cdef Text after_headers(self, Text at, Text end, Cut* cut) noexcept:
+    cdef Text rest(self, Text at, Text end, Cut* cut) noexcept:
         cdef int part
         at = word_at(optional_at(at, end, &cut.key), end, _OP_BYTES, &cut.op)
         if at == NULL or at == end or at[0] not in (0, 2):

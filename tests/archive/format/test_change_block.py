@@ -112,14 +112,25 @@ def test_no_damaged_byte_is_taken_for_sound() -> None:
         assert is_read_alike(3, damaged), damaged
 
 
+encoded_numbers = st.builds(
+    lambda more, last: bytes((*more, last)),
+    st.lists(st.integers(0x80, 0xFF), max_size=10),
+    st.integers(0, 0x7F),
+)
+
+
 @same_lane
-@given(st.lists(st.binary(max_size=12), min_size=1, max_size=4))
-@example([b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"])
-@example([b"\x80\x00", b"\x80\x80\x00"])
-def test_numbers_of_any_bytes_are_read_alike(encoded: list[bytes]) -> None:
-    """Also those that are longer than they need be, and those of more than 64 bits."""
-    payload = avro.position(TopicPartition("pg.app.t", 0)) + b"".join(encoded)
-    assert is_read_alike(1, payload)
+@given(*[encoded_numbers] * 4, st.booleans())
+@example(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x80\x00", b"\x02", b"\x01", False)
+@example(b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x80\x80\x00", b"\xff\x7f", b"\x81\x00", False)
+def test_numbers_of_any_bytes_are_read_alike(
+    offset: bytes, timestamp: bytes, kind: bytes, time_us: bytes, ends_early: bool
+) -> None:
+    """Also negative ones, longer ones than they need be, and those of more than 64 bits."""
+    before = avro.position(TopicPartition("pg.app.t", 0)) + offset + timestamp + kind
+    after = b"\x00" * 2 + avro.sized(b"u") + b"\x02" + time_us
+    words = avro.sized(b"source") + avro.sized(b"d.s.t")
+    assert is_read_alike(1, before if ends_early else before + after + words + b"\x00" * 5)
 
 
 @same_lane
