@@ -10,7 +10,7 @@ from typing import Any, Final
 import jmespath
 
 from cdc_archive.audit.evaluation import evaluation
-from cdc_archive.audit.functions import NOTHING_BESIDE, Functions, arities
+from cdc_archive.audit.functions import arities
 
 Path = tuple[str, ...]
 """The names on the way from what an expression is given: `row.id` is ("row", "id")."""
@@ -41,6 +41,10 @@ class Expression:
     Args:
         text: JMESPath.
 
+    Attributes:
+        of: gives what the expression finds in a value; raises one of `MISFITS` if that is not of
+            the shape that it expects.
+
     Raises:
         ValueError: it is none, calls an unknown function, or says what nobody means.
     """
@@ -53,7 +57,7 @@ class Expression:
             _check(tree)
             found = _Found()
             found.walk(tree, _ROOT)
-            self._evaluate = evaluation(tree)
+            self.of = evaluation(tree)
         except RecursionError:
             raise ValueError("not a JMESPath expression: nested too deep") from None
         except PendingDeprecationWarning:
@@ -69,14 +73,6 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
-
-    def of(self, values: Any, functions: Functions = NOTHING_BESIDE) -> Any:
-        """What the expression finds in `values`.
-
-        Raises:
-            MISFITS: the values are not of the shape that it expects.
-        """
-        return self._evaluate(values, functions)
 
     def may_see(self, name: str) -> bool:
         """Whether its value may depend on this name of what it is given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
@@ -12,6 +13,10 @@ ROW_NAMES: Final = ("op", "table", "key", "before", "after", "row", "changed")
 """What an expression over a row's step may name."""
 CONTEXT_NAMES: Final = ("row", "op", "table")
 """What an expression over a row of a context table may name."""
+
+
+_known: Final = lru_cache(maxsize=1024)(Expression)
+"""Rules have expressions in common: each text is compiled once."""
 
 
 class Section(BaseModel):
@@ -29,7 +34,7 @@ def _over(*names: str) -> PlainValidator:
     """Compiles an expression that may name these; of any names if none is given."""
 
     def compiled(text: object, info: ValidationInfo) -> Expression:
-        made = Expression(text)
+        made = _known(text) if isinstance(text, str) else Expression(text)
         wrong = made.unknown_names(names) if names else []
         defined = (info.context or {}).get("lookups", ())
         wrong += [f"lookup {name} is not defined" for name in sorted(made.lookups - {*defined})]

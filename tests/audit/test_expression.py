@@ -17,6 +17,8 @@ from support.transitions import transition
 from cdc_archive.audit import mapping
 from cdc_archive.audit.expression import MISFITS, Expression
 from cdc_archive.audit.functions import Functions
+from cdc_archive.decode.images import Row
+from cdc_archive.history.position import Change
 
 
 @pytest.mark.parametrize(
@@ -195,6 +197,61 @@ def test_an_expression_means_what_it_means_to_jmespath(text: str, value: Any) ->
         return
     found = Expression(text).of(value)
     assert json.dumps(found) == json.dumps(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[a && b.c, b.c]", {"a": None, "b": {"c": 1}}),
+        ("[a || b.c, b.c]", {"a": True, "b": {"c": 1}}),
+        ("[(a || b.c) && b.d, b.d]", {"a": None, "b": {"c": 0, "d": 1}}),
+        ("[a == `1`, a == `true`, `1` == a, `true` == a]", {"a": 1}),
+        ("[a == '1', a != '1', '1' == a, '1' != a]", {"a": "1"}),
+        ("{a: a, a: b}", {"a": 1, "b": None}),
+    ],
+)
+def test_what_stands_twice_is_known_only_where_it_was_evaluated(text: str, value: Any) -> None:
+    """Not beside a branch that was not taken; and 1 is not true."""
+    assert json.dumps(Expression(text).of(value)) == json.dumps(jmespath.search(text, value))
+
+
+def test_what_stands_twice_is_evaluated_once() -> None:
+    """A look-up asks the archive."""
+
+    class Counting(MemoryContext):
+        asked = 0
+
+        def lookup(self, name: str, key: Any, change: Change) -> Row | None:
+            self.asked += 1
+            return super().lookup(name, key, change)
+
+    context = Counting(RULES, rows={"p": {"p1": {"id": "p1", "name": "One"}}})
+    functions = Functions(context, transition("create", None, {"id": 1}).change)
+    twice = Expression("{a: lookup('p', row.p).name, b: lookup('p', row.p) | id}")
+    assert twice.of({"row": {"p": "p1"}}, functions) == {"a": "One", "b": "p1"}
+    assert context.asked == 1
+
+
+@pytest.mark.parametrize("levels", [39, 40, 41, 110])
+def test_an_expression_may_nest_deeper_than_a_function_of_python(levels: int) -> None:
+    """Which takes a hundred blocks within each other, and twenty loops."""
+    alternatives = "a || (b && (" * (levels // 2) + "c" + "))" * (levels // 2)
+    assert Expression(alternatives).of({"b": True, "c": 7}) == 7
+    value: Any = 7
+    for _ in range(levels // 2):
+        value = [value]
+    inner = "[*]" * (levels // 2)
+    assert Expression(f"a{inner}").of({"a": value}) == jmespath.search(f"a{inner}", {"a": value})
+
+
+@pytest.mark.parametrize(
+    "name", ["it's", '"', "a\\", "a\nb", "{0}", "\udc00", "') or print('", "𝔘", "#"]
+)
+def test_a_name_is_never_taken_for_source(name: str) -> None:
+    """Expressions become Python."""
+    quoted = json.dumps(name)
+    expression = Expression(f"{{{quoted}: {quoted}, literal: `{quoted}`}}")
+    assert expression.of({name: 7}) == {name: 7, "literal": name}
 
 
 @given(expressions, st.dictionaries(names, values), names)

@@ -118,6 +118,12 @@ def own(extra: str = "") -> mapping.Mapping:
     return mapping.parse(GOOD + extra, "mine.toml")
 
 
+def test_an_expression_that_rules_have_in_common_is_compiled_once() -> None:
+    """Most of them tell the row's id."""
+    one, other = mapping.parse(GOOD + RULE, "m.toml").rule
+    assert one.id is other.id
+
+
 def test_a_stale_actor_is_not_taken_for_this_changes() -> None:
     """The column names somebody, but this update did not touch it."""
     log = [
