@@ -5,7 +5,7 @@ The sources of the mapping are asked in their order; the first that names an act
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +37,8 @@ _WEIGHT: Final = (MISSING, STALE, INVALID, AMBIGUOUS)
 """Why there is no actor: of several reasons the last one here gives the status."""
 
 
+_DECIDES: Final = frozenset({EXACT, AMBIGUOUS})
+"""After these no other source is asked."""
 _HOLDING: Final = (dict, list)
 _SHORT: Final = 4096
 """Longer texts are not kept."""
@@ -91,18 +93,14 @@ class Actors:
             values: what the expressions of a rule see of it.
             functions: the functions that expressions may call.
         """
-        looked = []
-        for look in self.looks(transition, values, functions):
-            if look.status == EXACT:
-                return _given(look)
-            looked.append(look)
-        return decided(looked)
+        return decided(self.looks(transition, values, functions))
 
-    def looks(self, transition: Transition, values: Row, functions: Functions) -> Iterator[Look]:
+    def looks(self, transition: Transition, values: Row, functions: Functions) -> list[Look]:
         """What each source gives, up to the one that decides.
 
         One that may be of an earlier change decides only if none is of this one for certain.
         """
+        looked = []
         for number, source, shape in self._sources:
             if source.columns is not None:
                 look = _columns(transition, values, source, shape, functions)
@@ -111,18 +109,25 @@ class Actors:
             else:
                 told = self._context.testimony(number, transition.change)
                 look = _testimony(transition, told, source, shape, functions)
-            yield look
-            if look.status in (EXACT, AMBIGUOUS):
-                return
+            looked.append(look)
+            if look.status in _DECIDES:
+                break
+        return looked
 
 
-def decided(looked: list[Look]) -> ActorFound:
-    """The actor that is exact, else the first that was given; without one, all reasons."""
+def decided(looked: Sequence[Look]) -> ActorFound:
+    """The actor that is exact, else the first that was given; without one, all reasons.
+
+    Args:
+        looked: as `Actors.looks` gives them: one that is exact is the last.
+    """
     if not looked:
         return ActorFound(None, MISSING, "the mapping names no actor source")
-    given = [look for look in looked if look.actor is not None]
-    if given:
-        return _given(next((look for look in given if look.status == EXACT), given[0]))
+    if looked[-1].status == EXACT:
+        return _given(looked[-1])
+    given = next((look for look in looked if look.actor is not None), None)
+    if given is not None:
+        return _given(given)
     status = max((look.status for look in looked), key=_WEIGHT.index)
     return ActorFound(None, status, "; ".join(look.reason for look in looked))
 

@@ -15,7 +15,7 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _PAIRS: Final = [two + one for one in _ALPHABET for two in _ALPHABET]
 _PAIR: Final = len(_PAIRS)
 _FOUR: Final = _PAIR**2
-_EIGHT: Final = _PAIR**4
+"""Python divides a long number fastest by one of less than 30 bits."""
 _OF_A_MEMBER: Final = (
     "table",
     "key",
@@ -36,20 +36,21 @@ _OF_A_MEMBER: Final = (
 
 def event_id(transition: Transition, kind: str) -> str:
     """An id that is the same for the same change, delivered or replayed however often."""
-    archived = transition.change.archived
-    record, origin = archived.record, transition.change.identity
+    change = transition.change
+    record, origin = change.archived.record, change.identity
     place = origin.hex() if origin else f"{record.topic}/{record.partition}/{record.offset}"
-    if not origin and archived.incarnation:
-        place += f"/{archived.incarnation}"
-    if origin and record.op != "t" and may_have_twins(transition.change):
+    if not origin and change.archived.incarnation:
+        place += f"/{change.archived.incarnation}"
+    if origin and record.op != "t" and may_have_twins(change):
         place += f"/{record.offset}"
-    text = "\0".join((place, record.table, transition.key or "", kind))
+    text = f"{place}\0{record.table}\0{transition.key or ''}\0{kind}"
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    number, first = divmod(number, _EIGHT)
-    number, second = divmod(number, _EIGHT)
-    (b, a), (d, c) = divmod(first, _FOUR), divmod(second, _FOUR)
-    f, e = divmod(number % _EIGHT, _FOUR)
-    two, n = _PAIRS, _PAIR
+    number, a = divmod(number, _FOUR)
+    number, b = divmod(number, _FOUR)
+    number, c = divmod(number, _FOUR)
+    number, d = divmod(number, _FOUR)
+    number, e = divmod(number, _FOUR)
+    f, two, n = number % _FOUR, _PAIRS, _PAIR
     return (
         f"audit_log-{two[a % n]}{two[a // n]}{two[b % n]}{two[b // n]}{two[c % n]}{two[c // n]}"
         f"{two[d % n]}{two[d // n]}{two[e % n]}{two[e // n]}{two[f % n]}{two[f // n]}"
@@ -89,8 +90,9 @@ def of_event(event: str, kind: str, transition: Transition, found: ActorFound) -
     if transition.before_doubt is not None:
         told["before_doubt"] = transition.before_doubt
     filled, unknown = transition.filled, transition.unknown_columns
-    told["reconstructed_columns"] = {name: _where(filled[name]) for name in sorted(filled)}
-    told["unknown_columns"] = sorted(unknown)
+    columns = {name: _where(filled[name]) for name in sorted(filled)} if filled else {}
+    told["reconstructed_columns"] = columns
+    told["unknown_columns"] = sorted(unknown) if unknown else []
     told |= of_actor(found)
     return told
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from cdc_archive.changelog.record import ArchivedRecord
@@ -45,8 +44,10 @@ class Origin(NamedTuple):
         return cls(record.topic, record.partition, record.offset, archived.incarnation)
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+_NOTHING: Final[Mapping[str, Origin]] = {}
+
+
+class Transition(NamedTuple):
     """One change of one row.
 
     `key` is the row's key as canonical JSON text, None for a table without a key. `changed` holds
@@ -69,7 +70,7 @@ class Transition:
     unknown_columns: frozenset[str]
     change: Change
     before_origin: Origin | None = None
-    filled: Mapping[str, Origin] = field(default_factory=dict)
+    filled: Mapping[str, Origin] = _NOTHING
     doubtful: frozenset[str] = frozenset()
     before_doubt: Doubt | None = None
 

@@ -42,7 +42,7 @@ def coverage(trial: Trial, window: Window) -> Iterator[Coverage]:
         if not window.holds(step.change.archived.record.event_time_us):
             continue
         for transition in step.transitions:
-            if not trial.builder.rules_for(transition.table):
+            if not trial.builder.knows(transition.table):
                 continue
             one = found.setdefault(transition.table, Coverage(transition.table))
             actor = decided(trial.builder.looks(transition))

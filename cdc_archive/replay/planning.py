@@ -142,7 +142,7 @@ def count_the_unmapped(
     for _, file in files.contents():
         table = file.table or ""
         rows = holds_rows(file) and asked.wants_table(table)
-        if not rows or builder.rules_for(table) or not window.may_hold(file):
+        if not rows or builder.knows(table) or not window.may_hold(file):
             continue
         counts = file.counts
         if not (window.holds(file.min_event_time_us) and window.holds(file.max_event_time_us)):

@@ -121,7 +121,7 @@ class Telling:
         return not where.snapshot and where.transaction != self._transaction
 
     def _made(self, transition: Transition) -> Iterator[AuditEvent | Part]:
-        if not self._builder.rules_for(transition.table):
+        if not self._builder.knows(transition.table):
             self._report.unmapped[transition.table] += 1
             return
         for made in self._builder.build(transition):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.memory_context import MemoryContext
 from support.transitions import transition
 
-from cdc_archive.audit import mapping
+from cdc_archive.audit import mapping, rules
 from cdc_archive.audit.build import AuditEvent, Builder, Part, Unproven
 from cdc_archive.history.transition import Origin
 
@@ -37,8 +37,8 @@ project = "{id: row.project_id}"
 """
 
 
-def builder(rules: str, context: MemoryContext | None = None) -> Builder:
-    return Builder(mapping.parse(ACTOR + rules, "m.toml"), context)
+def builder(text: str, context: MemoryContext | None = None) -> Builder:
+    return Builder(mapping.parse(ACTOR + text, "m.toml"), context)
 
 
 def activated(number: int, by: str | None = "ann", **fields: Any) -> Any:
@@ -156,8 +156,7 @@ def test_sets_are_told_by_their_difference() -> None:
 
 def test_evidence_tells_the_messages_that_showed_what_this_one_does_not() -> None:
     """The version before, and single columns."""
-    step = replace(
-        transition("update", {"id": 1, "x": 0}, {"id": 1, "x": 1}, "reconstructed"),
+    step = transition("update", {"id": 1, "x": 0}, {"id": 1, "x": 1}, "reconstructed")._replace(
         before_origin=Origin("t", 0, 3),
         filled={"x": Origin("t", 0, 2)},
     )
@@ -275,19 +274,36 @@ payload = "{id: id, told: keys(@)}"
 """
 
 values = st.none() | st.integers(0, 2)
-rows = st.fixed_dictionaries({"id": st.just(7), "a": values, "b": values, "c": values})
+images = st.fixed_dictionaries({"id": st.just(7), "a": values, "b": values, "c": values})
 
 
-@given(rows, rows, st.sampled_from(["exact", "reconstructed", "unknown"]), st.booleans())
+BUILD = builder(CHANGING)
+
+
+def test_what_a_builder_remembers_of_changed_columns_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A table may have any number of columns, and what was forgotten is told as before."""
+    monkeypatch.setattr(rules, "_MOST_KNOWN", 2)
+    build, before = builder(CHANGING), dict.fromkeys("abcdefgh", 0) | {"id": 7}
+    steps = [transition("update", before, before | {name: 1}, table="thing") for name in "abcdefgh"]
+    told = [build.build(step) for step in steps]
+    assert len(build._rules._that_may_fire) <= 2
+    assert [build.build(step) for step in steps] == told
+    assert [len(one) for one in told] == [1, 1, 1, 0, 0, 0, 0, 0]
+
+
+@given(images, images, st.sampled_from(["exact", "reconstructed", "unknown"]), st.booleans())
 def test_a_rule_that_is_passed_over_would_have_told_nothing(
     before: dict[str, Any], after: dict[str, Any], proof: Any, doubtful: bool
 ) -> None:
-    """What is built is what each rule, asked alone and for its reason, makes of the change."""
-    build = builder(CHANGING)
+    """What is built is what each rule, asked alone and for its reason, makes of the change: also
+    by a builder that has built others.
+    """
     step = transition("update", None if proof == "unknown" else before, after, table="thing")
-    step = replace(step, before_proof=proof, doubtful=frozenset("c" if doubtful else ""))
-    verdicts = [one for one in build.explain(step) if one.outcome != "no"]
-    found = build.build(step)
+    step = step._replace(before_proof=proof, doubtful=frozenset("c" if doubtful else ""))
+    verdicts = [one for one in BUILD.explain(step) if one.outcome != "no"]
+    found = BUILD.build(step)
     assert [one.made for one in verdicts if one.made] == [
         one for one in found if isinstance(one, AuditEvent)
     ]
