@@ -44,11 +44,11 @@ class Before(NamedTuple):
         Those whose value before is not in the archive; and those that the last archived version
         does not have: an ALTER TABLE added them, maybe with a value.
         """
+        unknown = self.unknown.intersection(after) if self.unknown else _NOTHING
         if self.proof != RECONSTRUCTED or self.row is None:
-            return self.unknown.intersection(after)
-        row = self.row
-        added = {name for name, value in after.items() if name not in row and value is not None}
-        return self.unknown.intersection(after) | added
+            return unknown
+        added = after.keys() - self.row.keys()
+        return unknown.union(name for name in added if after[name] is not None)
 
 
 def is_partial(image: Row) -> bool:

@@ -106,11 +106,15 @@ class Fold:
         elif record.op == "t":
             yield from self._truncate(change)
         elif record.op == "d":
-            yield from self._delete(change, key, self._read(archived, record.before))
+            deleted = self._delete(change, key, self._read(archived, record.before))
+            if deleted is not None:
+                yield deleted
         elif after is None:
             self._forget(record, key)
         elif record.op in ("c", "u", OP_UNKNOWN_ROW):
-            yield from self._write(change, key, self._read(archived, record.before), after)
+            written = self._write(change, key, self._read(archived, record.before), after)
+            if written is not None:
+                yield written
 
     def _forget(self, record: ChangeRecord, key: str | None) -> None:
         """A version that cannot be read: what is known of the row is no longer its last one."""
@@ -122,7 +126,8 @@ class Fold:
 
     def _write(
         self, change: Change, key: str | None, image: Row | None, after: Row
-    ) -> Iterator[Transition]:
+    ) -> Transition | None:
+        """The transition, unless it is not told what happened to the row."""
         record, origin = change.archived.record, Origin.of(change.archived)
         table, old_key = record.table, key_in_header(record, OLD_KEY)
         sure = image is not None and self._shows_before.get(table) and not is_partial(image)
@@ -132,22 +137,21 @@ class Fold:
             self.untold += 1
             version, unknown, filled = completed(after, None)
             self._remember(table, key, Version(version, origin, filled, unknown))
-            return
+            return None
         if record.op == "c" and old_key is None:
             version, unknown, filled = completed(after, None)
             self._remember(table, key, Version(version, origin, filled, unknown))
-            yield Transition(
+            return Transition(
                 "create", table, key, None, version, NOT_APPLICABLE, None, unknown, change
             )
-            return
         before = self._before(change, key, old_key, image, after, known)
         version, unknown, filled = completed(after, before)
         self._remember(table, key, Version(version, origin, filled, unknown))
         proven = before.proof not in (UNKNOWN, KEY_ONLY)
         differing = changed_columns(before.row, version) if proven else None
         doubtful = before.doubtful(version)
-        changed = None if differing is None else differing - doubtful
-        yield Transition(
+        changed = differing - doubtful if differing and doubtful else differing
+        return Transition(
             "update",
             table,
             key,
@@ -211,7 +215,8 @@ class Fold:
         doubt = self._missing.doubt(known.origins(), Origin.of(change.archived))
         return Before(known.row, RECONSTRUCTED, known, known.unknown, doubt)
 
-    def _delete(self, change: Change, key: str | None, image: Row | None) -> Iterator[Transition]:
+    def _delete(self, change: Change, key: str | None, image: Row | None) -> Transition | None:
+        """The transition, unless the row goes on under another key."""
         record = change.archived.record
         before = self._evidence(change, image, self._known(record.table, key))
         if key is not None:
@@ -219,8 +224,8 @@ class Fold:
         new_key = key_in_header(record, NEW_KEY)
         if new_key is not None:
             self._moved[record.table, new_key] = before
-            return
-        yield Transition(
+            return None
+        return Transition(
             "delete",
             record.table,
             key,

@@ -84,7 +84,9 @@ class ChangeStream:
             if first is None:
                 return None
             self._rows = chain((first,), self._rows)
-            self.reached = self.reached._replace(connector=connector_of(first))
+            self.reached = self.reached._replace(
+                connector=connector_of(first, position(first.record))
+            )
         return self.reached.connector
 
     def __iter__(self) -> Iterator[Change]:
@@ -102,9 +104,8 @@ class ChangeStream:
             self.reached = Reached(connector, at, latest, latest_time)
 
 
-def connector_of(archived: ArchivedRecord) -> str:
-    """The connector whose positions a change has; empty if it has none."""
-    where = position(archived.record)
+def connector_of(archived: ArchivedRecord, where: SourcePosition) -> str:
+    """The connector whose position `where` a change has; empty if it has none."""
     return where.name or "" if _has_position(archived, where) else ""
 
 

@@ -154,9 +154,14 @@ class Place(NamedTuple):
 
     def packed(self) -> bytes:
         """Bytes that sort as the place does."""
-        return b"".join(
-            number.to_bytes(size, "big")
-            for number, size in zip(self, (4, 16, 16, 4, 8, 8), strict=True)
+        timeline, commit, within, stream, incarnation, offset = self
+        return (
+            timeline.to_bytes(4, "big")
+            + commit.to_bytes(16, "big")
+            + within.to_bytes(16, "big")
+            + stream.to_bytes(4, "big")
+            + incarnation.to_bytes(8, "big")
+            + offset.to_bytes(8, "big")
         )
 
     @classmethod

@@ -94,7 +94,8 @@ class Beside:
         """See the port."""
         if key is None:
             return None
-        own, connectors = text_bytes(connector_of(change.archived)), self._connectors(name)
+        own = text_bytes(connector_of(change.archived, change.position))
+        connectors = self._connectors(name)
         place = change.place.packed()
         if own in connectors:
             found = self._database.execute(

@@ -77,6 +77,7 @@ class DiskStates:
         self._database = database
         self._connector = connector
         self._names = Names(database)
+        self._tables: dict[str, int] = {}
         self._pending: dict[tuple[int, bytes], bytes | None] = {}
         self._bytes = 0
 
@@ -139,7 +140,10 @@ class DiskStates:
         return self._table(table), text_bytes(key)
 
     def _table(self, table: str) -> int:
-        return self._names.number(f"{self._connector}\0{table}")
+        known = self._tables.get(table)
+        if known is None:
+            known = self._tables[table] = self._names.number(f"{self._connector}\0{table}")
+        return known
 
 
 class DiskSeen:
