@@ -28,9 +28,9 @@ HEAD = container.header(container.schema_text(NAME), "null", {}, SYNC)
 
 
 def a_file(codec: str) -> DataFile:
-    """A small file of two blocks: the first ones are an eighth of the largest."""
+    """A small file of two blocks: the first ones are a sixteenth of the largest."""
     batch = Batch(
-        TopicPartition("pg.app.t", 0), 0, Decoder().decode, FileFormat(codec, 8 * 700), skip=False
+        TopicPartition("pg.app.t", 0), 0, Decoder().decode, FileFormat(codec, 16 * 700), skip=False
     )
     for one in changes(6):
         batch.take(one, 0.0)
