@@ -170,7 +170,7 @@ def served(folder: Path) -> Iterator[dict[str, str]]:
     secret = "bench-secret"
     with tempfile.TemporaryDirectory(prefix="cdc-archive-bench-") as beside:
         port = StateFolder(Path(beside)).port("s3")
-        listen = ("--port", f"127.0.0.1:{port}", "--quiet")
+        listen = ("--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive")
         process = subprocess.Popen(
             [artifacts.versitygw(), *listen, "posix", "--sidecar", beside, folder],
             env=os.environ | {"ROOT_ACCESS_KEY": BUCKET, "ROOT_SECRET_KEY": secret},

@@ -114,6 +114,7 @@ def main() -> int:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     state = StateFolder(Path(tempfile.mkdtemp(prefix="cdc-archive-speed-")))
+    os.environ["VGW_KEEP_ALIVE"] = "true"  # versitygw's, as S3 does; elsewhere it is off: see docs
     try:
         up(state, PARTS)
         os.environ.update(stack_settings(state))

@@ -7,6 +7,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -21,6 +22,7 @@ from cdc_archive.errors import (
     StoreUnreachable,
     StoreUnsafe,
 )
+from cdc_archive.storage.object_store import Content
 from cdc_archive.storage.s3 import S3Options, S3Store, client
 
 SECRET = "s3cr3t-marker"
@@ -203,6 +205,29 @@ def test_an_object_that_is_garbled_on_the_way_is_not_another_one(
 
     with pytest.raises(StoreBusy, match="Checksum"):
         answering(garbled).holds("k", sent)
+
+
+@pytest.mark.parametrize("data", [b"some bytes", bytearray(b"more of them")])
+def test_an_object_is_sent_in_one_request_that_waits_for_no_leave(
+    answering: Callable[[Handle], S3Store], data: Content
+) -> None:
+    """With its checksum, on the condition that nothing stands there, and no `Expect`."""
+    seen: list[Message] = []
+
+    def note(request: BaseHTTPRequestHandler) -> None:
+        seen.append(request.headers)
+        request.send_response(200)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    assert answering(note).create("k", data) is True
+    (headers,) = seen
+    checksum = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    assert headers["If-None-Match"] == "*"
+    assert headers["x-amz-checksum-sha256"] == checksum
+    assert headers["x-amz-content-sha256"] == hashlib.sha256(data).hexdigest()
+    assert headers["Content-Length"] == str(len(data))
+    assert headers["Expect"] is None
 
 
 def test_taken_is_an_answer_not_a_failure(answering: Callable[[Handle], S3Store]) -> None:
