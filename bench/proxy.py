@@ -43,6 +43,8 @@ class Proxy:
                 server = socket.create_connection(("127.0.0.1", self._behind))
             except OSError:
                 return
+            for one in (client, server):  # or a body waits for the head before it to be confirmed
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._there, args=(client, server), daemon=True).start()
             threading.Thread(target=_copy, args=(server, client), daemon=True).start()
 
