@@ -7,6 +7,7 @@ sequence numbers (I3), and each link's hash is compared with what its successor 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from cdc_archive.archive.format.commit import (
@@ -27,6 +28,7 @@ from cdc_archive.archive.format.layout import (
     sequence_of,
     topic_prefix,
 )
+from cdc_archive.archive.reader.ahead import ahead
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import ArchiveDamaged, ObjectMissing
 from cdc_archive.storage.object_store import ObjectStore
@@ -212,25 +214,25 @@ def recovered(
 
 
 def partitions(store: ObjectStore, archive: str, topic: str | None = None) -> list[TopicPartition]:
-    """All topic partitions that have a chain, by topic and number; about one request each.
+    """All topic partitions that have a chain, by topic and number; about two requests each.
 
     Args:
         store: where the archive lies.
         archive: its id.
         topic: only those of this topic.
     """
-    found: list[TopicPartition] = []
-    prefix, after = COMMITS if topic is None else topic_prefix(topic), ""
-    while True:
-        stat = next(store.list(prefix, start_after=after), None)
-        if stat is None:
-            return sorted(found)
+    firsts = _first_commits(store, COMMITS if topic is None else topic_prefix(topic))
+    return sorted(ahead(partial(_partition_of, store, archive), firsts))
+
+
+def _first_commits(store: ObjectStore, prefix: str) -> Iterator[str]:
+    """The key of the first commit of each chain, a listing each."""
+    after = ""
+    while (stat := next(store.list(prefix, start_after=after), None)) is not None:
         chain = chain_prefix_of(stat.key)
-        if chain is None:
-            after = stat.key
-            continue
-        found.append(_partition_of(store, archive, stat.key))
-        after = chain + "~"
+        after = stat.key if chain is None else chain + "~"
+        if chain is not None:
+            yield stat.key
 
 
 def _partition_of(store: ObjectStore, archive: str, key: str) -> TopicPartition:

@@ -16,6 +16,7 @@ from cdc_archive.archive.format import archive_info, change_block, container, la
 from cdc_archive.archive.format.commit import Commit, FileEntry, Recovered, digest
 from cdc_archive.archive.format.pattern_block import Glance
 from cdc_archive.archive.reader import chain
+from cdc_archive.archive.reader.ahead import ahead
 from cdc_archive.archive.reader.checkpoints import Checkpoints
 from cdc_archive.archive.reader.digests import Digests
 from cdc_archive.archive.reader.sealed_links import sealed_links
@@ -85,8 +86,20 @@ class ArchiveReader:
         for link in sealed_links(self.digests, last):
             last[link.commit.topic_partition] = link
             yield link
-        for partition in self.partitions() if partitions is None else partitions:
-            yield from self.links(partition, last.get(partition))
+        yield from self._unsealed(self.partitions() if partitions is None else partitions, last)
+
+    def _unsealed(
+        self, partitions: Iterable[TopicPartition], last: Mapping[TopicPartition, chain.Link]
+    ) -> Iterator[chain.Link]:
+        """The commits of all chains after the last known of each; most have none or one."""
+
+        def first(partition: TopicPartition) -> tuple[TopicPartition, chain.Link | None]:
+            return partition, next(self.links(partition, last.get(partition)), None)
+
+        for partition, link in ahead(first, partitions):
+            if link is not None:
+                yield link
+                yield from self.links(partition, link)
 
     def link(self, partition: TopicPartition, sequence: int) -> chain.Link:
         """One commit of a chain.
