@@ -14,7 +14,6 @@ from contextlib import closing
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -40,6 +39,7 @@ from cdc_archive.errors import (
     StoreUnreachable,
     StoreUnsafe,
 )
+from cdc_archive.storage.aws_session import session
 from cdc_archive.storage.compare import begins_with
 from cdc_archive.storage.object_store import Content, ObjectStat
 from cdc_archive.storage.s3_tls import tls_trouble
@@ -98,6 +98,11 @@ class S3Options(NamedTuple):
     max_connections: int = 16
     ca_file: str | None = None
 
+    @property
+    def credentials(self) -> tuple[str | None, str | None, str | None]:
+        """Key, secret and token."""
+        return self.access_key_id, self.secret_access_key, self.session_token
+
     def __repr__(self) -> str:
         return f"S3Options(endpoint_url={self.endpoint_url!r}, region={self.region!r}, ...)"
 
@@ -119,14 +124,9 @@ def client(options: S3Options) -> S3Client:
         s3={"addressing_style": "path" if options.path_style else "auto"},
         user_agent_extra="cdc-archive",
     )
-    session = boto3.session.Session(
-        aws_access_key_id=options.access_key_id,
-        aws_secret_access_key=options.secret_access_key,
-        aws_session_token=options.session_token,
-        region_name=options.region,
-    )
     verify = options.ca_file  # None: AWS_CA_BUNDLE, or what botocore brings along
-    return session.client("s3", endpoint_url=options.endpoint_url, config=config, verify=verify)
+    made = session(*options.credentials, options.region)
+    return made.client("s3", endpoint_url=options.endpoint_url, config=config, verify=verify)
 
 
 class S3Store:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cdc_archive.storage.aws_session import session
 from cdc_archive.storage.bucket import BucketFacts, ExpiryRule, ObjectLockFacts, RightsFacts
 from cdc_archive.storage.s3 import S3Options
 
@@ -50,14 +50,9 @@ ASKED: Final = (
 
 def aws_client(options: S3Options, service: str) -> Any:
     """A client of another AWS service with the store's credentials; it answers once or not."""
-    session = boto3.session.Session(
-        aws_access_key_id=options.access_key_id,
-        aws_secret_access_key=options.secret_access_key,
-        aws_session_token=options.session_token,
-        region_name=options.region,
-    )
     config = Config(connect_timeout=options.connect_timeout_s, retries={"total_max_attempts": 1})
-    return session.client(service, config=config)  # type: ignore[call-overload]
+    made = session(*options.credentials, options.region)
+    return made.client(service, config=config)  # type: ignore[call-overload]
 
 
 class BucketLook:
