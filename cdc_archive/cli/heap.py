@@ -1,4 +1,4 @@
-"""The memory of a worker: glibc's allocator told to give back, Python's collector to look rarely.
+"""The memory of a process: Python's collector told to look rarely, glibc's allocator to give back.
 
 By default each thread takes its memory from an arena of its own, and the size from which memory is
 mapped (and so given back on release) grows to 32 MiB with the first large release. A worker whose
@@ -13,7 +13,6 @@ third of a worker's CPU (docs/performance.md).
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
@@ -36,6 +35,8 @@ def give_back() -> None:
     """Tune the allocator of this process, where it is glibc's; what the environment sets stays."""
     if not sys.platform.startswith("linux"):
         return
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
@@ -45,7 +46,11 @@ def give_back() -> None:
 
 
 def look_rarely() -> None:
-    """Look for cycles after 50,000 new containers, and never again at what the program loaded."""
+    """Look for cycles after 50,000 new containers."""
+    gc.set_threshold(_MADE_BEFORE_A_LOOK, *gc.get_threshold()[1:])
+
+
+def leave_alone_what_is_loaded() -> None:
+    """Never again look for cycles in what the program loaded."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_MADE_BEFORE_A_LOOK, *gc.get_threshold()[1:])

@@ -14,6 +14,7 @@ from typing import Any, Final
 import click
 
 from cdc_archive import __version__
+from cdc_archive.cli import heap
 from cdc_archive.errors import CdcArchiveError
 from cdc_archive.telemetry.masking import masked
 from cdc_archive.telemetry.terminal import printable
@@ -79,6 +80,7 @@ def cli(ctx: click.Context, config: Path | None, verbose: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit. The only place where errors become exit codes."""
+    heap.look_rarely()
     sys.exit(run(arguments))
 
 

@@ -89,10 +89,12 @@ def line(text: str) -> None:
     sys.stdout.write(_encodable(text) + "\n")
 
 
-def styled(text: Text) -> None:
-    """A line of text on stdout, coloured on a terminal, of any length."""
-    plain = Text(_encodable(text.plain), text.style, spans=text.spans)
-    console().print(plain if len(plain) == len(text) else Text(plain.plain), soft_wrap=True)
+def styled(*lines: Text) -> None:
+    """Lines of text on stdout, coloured on a terminal, of any length."""
+    shown = console()
+    for text in lines:
+        plain = Text(_encodable(text.plain), text.style, spans=text.spans)
+        shown.print(plain if len(plain) == len(text) else Text(plain.plain), soft_wrap=True)
 
 
 def _encodable(text: str) -> str:

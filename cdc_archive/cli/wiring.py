@@ -18,35 +18,33 @@ from pydantic import SecretStr
 
 from cdc_archive import __version__
 from cdc_archive.archive.format.archive_info import PROGRAM
-from cdc_archive.archive.format.commit import Writer
 from cdc_archive.archive.reader import chain
-from cdc_archive.archive.reader.quarantine import Asked
 from cdc_archive.archive.reader.reader import ArchiveReader
-from cdc_archive.archive.writer import root
-from cdc_archive.archive.writer.batch import Batch, Follows
-from cdc_archive.archive.writer.committer import Committer, RunAll, one_by_one
-from cdc_archive.archive.writer.open_file import Beside, FileFormat
-from cdc_archive.archive.writer.recovery import Outcome, Recovery
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.config.settings import KafkaSettings, Settings, StoreSettings
-from cdc_archive.decode.decoder import Decoder
 from cdc_archive.errors import ConfigInvalid
-from cdc_archive.sinks.sink import Sink
-from cdc_archive.source.cluster import ClusterAdmin
-from cdc_archive.source.options import KafkaOptions
-from cdc_archive.source.reading import TopicReader
-from cdc_archive.source.source import Source
 from cdc_archive.storage.object_store import ObjectStore
 from cdc_archive.storage.retry import Patience, RetryingStore
 from cdc_archive.telemetry import logs
-from cdc_archive.worker.limits import Limits
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
+    from cdc_archive.archive.format.commit import Writer
+    from cdc_archive.archive.reader.quarantine import Asked
+    from cdc_archive.archive.writer.batch import Batch, Follows
+    from cdc_archive.archive.writer.committer import Committer, RunAll
+    from cdc_archive.archive.writer.open_file import Beside, FileFormat
+    from cdc_archive.archive.writer.recovery import Outcome
     from cdc_archive.archive.writer.sealing import Sealer
     from cdc_archive.signing.signer import Signer
+    from cdc_archive.sinks.sink import Sink
+    from cdc_archive.source.cluster import ClusterAdmin
+    from cdc_archive.source.options import KafkaOptions
+    from cdc_archive.source.reading import TopicReader
+    from cdc_archive.source.source import Source
     from cdc_archive.storage.s3 import S3Options
+    from cdc_archive.worker.limits import Limits
     from cdc_archive.worker.observed import Observed
     from cdc_archive.worker.owned import OpenBatch
     from cdc_archive.worker.worker import Worker
@@ -152,6 +150,8 @@ def log_held(kafka: KafkaSettings, partition: TopicPartition) -> OffsetRange:
 
 
 def _kafka_options(kafka: KafkaSettings) -> KafkaOptions:
+    from cdc_archive.source.options import KafkaOptions
+
     return KafkaOptions(
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=kafka.group_id,
@@ -249,6 +249,8 @@ def _open(secret: SecretStr | None) -> str | None:
 
 def limits(settings: Settings) -> Limits:
     """When to commit."""
+    from cdc_archive.worker.limits import Limits
+
     archive = settings.archive
     return Limits(
         archive.commit_bytes,
@@ -261,13 +263,18 @@ def limits(settings: Settings) -> Limits:
 
 def writer_name() -> Writer:
     """Who this process is, for the commits that it makes."""
+    from cdc_archive.archive.format.commit import Writer
+
     return Writer(PROGRAM, __version__, f"{socket.gethostname()}/{uuid.uuid4().hex[:12]}")
 
 
-def committer(store: ObjectStore, run_all: RunAll = one_by_one) -> tuple[Committer, str]:
+def committer(store: ObjectStore, run_all: RunAll | None = None) -> tuple[Committer, str]:
     """What writes commits to the archive in `store`, created if need be; and the archive's id."""
+    from cdc_archive.archive.writer import root
+    from cdc_archive.archive.writer.committer import Committer, one_by_one
+
     info = root.open_or_create(store, time.time, lambda: uuid.uuid4().hex)
-    return Committer(store, info.id, writer_name(), time.time, run_all), info.id
+    return Committer(store, info.id, writer_name(), time.time, run_all or one_by_one), info.id
 
 
 def worker(settings: Settings, source: Source, store: ObjectStore, observed: Observed) -> Worker:
@@ -347,6 +354,9 @@ def sealer(settings: Settings, store: ObjectStore) -> Sealer:
 
 def retries(settings: Settings, store: ObjectStore, asked: Asked) -> Iterator[Outcome]:
     """What becomes of the quarantine of each partition when it is decoded again."""
+    from cdc_archive.archive.writer.recovery import Recovery
+    from cdc_archive.decode.decoder import Decoder
+
     store.check()
     reader = ArchiveReader(store)
     decode = Decoder(settings.decode.flattened_topics).decode
@@ -357,11 +367,16 @@ def retries(settings: Settings, store: ObjectStore, asked: Asked) -> Iterator[Ou
 
 
 def _form(settings: Settings) -> FileFormat:
+    from cdc_archive.archive.writer.open_file import FileFormat
+
     archive = settings.archive
     return FileFormat(archive.codec, archive.block_bytes, archive.key_statistics)
 
 
 def _batches(settings: Settings, beside: Beside) -> OpenBatch:
+    from cdc_archive.archive.writer.batch import Batch
+    from cdc_archive.decode.decoder import Decoder
+
     decode, form = Decoder(settings.decode.flattened_topics).decode, _form(settings)
     skipped = [pattern(text) for text in settings.decode.skip_topics]
 
