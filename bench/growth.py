@@ -2,6 +2,9 @@
 
 Commits stand for events beyond what can be sent here: ten million make 20 to 25, so 10^8 make
 about 210 in a chain, and 10^9 2,100. They are real ones, of one record each.
+
+The same number of events over more table-hours makes smaller files, which tells what a file costs;
+more table-hours with as many events for each tell what it costs that they are open.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from bench.filled import Topic, fill
 from bench.subjects import Cost, ours
 
 TABLE_HOURS = (4, 40, 400, 1_000)
+EVENTS_A_TABLE_HOUR = 2_000
 EVENTS = (100_000, 300_000, 1_000_000)
 COMMITS = (0, 210, 2_100)
 
@@ -34,6 +38,10 @@ def growth(given: argparse.Namespace, folder: Path) -> tuple[str, str]:
         topic = fill("json", given.schema_events, partitions=1, hours=hours // 4)
         cost = ours(topic, "librdkafka", folder)
         told("open table-hours", f"{hours:,} table-hours", topic, cost)
+    for hours in TABLE_HOURS[1:]:
+        topic = fill("json", hours * EVENTS_A_TABLE_HOUR, partitions=1, hours=hours // 4)
+        cost = ours(topic, "librdkafka", folder)
+        told(f"open, {EVENTS_A_TABLE_HOUR:,} events each", f"{hours:,} table-hours", topic, cost)
     for events in given.counts:
         topic = fill("json", events, partitions=1)
         told("events", f"{events:,} events", topic, ours(topic, "librdkafka", folder))
