@@ -40,8 +40,8 @@ def growth(given: argparse.Namespace, folder: Path) -> tuple[str, str]:
         told("open table-hours", f"{hours:,} table-hours", topic, cost)
     for hours in TABLE_HOURS[1:]:
         topic = fill("json", hours * EVENTS_A_TABLE_HOUR, partitions=1, hours=hours // 4)
-        cost = ours(topic, "librdkafka", folder)
-        told(f"open, {EVENTS_A_TABLE_HOUR:,} events each", f"{hours:,} table-hours", topic, cost)
+        name = f"{hours:,} table-hours of {EVENTS_A_TABLE_HOUR:,} events"
+        told("open table-hours", name, topic, ours(topic, "librdkafka", folder))
     for events in given.counts:
         topic = fill("json", events, partitions=1)
         told("events", f"{events:,} events", topic, ours(topic, "librdkafka", folder))
