@@ -50,10 +50,11 @@ cdef class Target:
     cdef list tokens, waiting, ops
     cdef bytes words
     cdef bytearray records  # may be longer than `size`, the bytes in use
-    cdef Py_ssize_t size, room
+    cdef Py_ssize_t size, room, usual  # the latter: a little more than the last run's
     cdef int64_t low, high, last
 
     def __init__(self, found):
+        self.usual = 0
         self.file, self.words, self.keys = found
         if self.keys is not None:
             self.tokens, self.waiting = self.keys.tokens, self.keys.waiting
@@ -67,7 +68,9 @@ cdef class Target:
         """Where so many more bytes go."""
         cdef Py_ssize_t size = self.size + more
         if size > PyByteArray_GET_SIZE(self.records):
-            PyByteArray_Resize(self.records, max(size, min(2 * size, self.room + more)))
+            PyByteArray_Resize(
+                self.records, max(size, min(max(2 * size, self.usual), self.room + more))
+            )
         self.size = size
         return <unsigned char*>PyByteArray_AS_STRING(self.records) + size - more
 
@@ -88,6 +91,7 @@ cdef class Target:
     cdef bint hand_over(self) except -1:
         """Whether a block was filled."""
         records = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(self.records), self.size)
+        self.usual = self.size + self.size // 8
         filled = self.file.extend(records, self.ops, self.last, self.low, self.high)
         self.begin()
         return filled
