@@ -112,9 +112,22 @@ class OffsetGap(Stop):
 
 
 class SourceDamaged(Stop):
-    """The broker serves a record batch that is damaged: going on would hide a loss."""
+    """The broker serves a record batch that cannot be read: going on would hide a loss.
+
+    Args:
+        what, action: see `CdcArchiveError`.
+        topic, partition: where the batch is.
+        may_be_lost: whether it is damaged, so that its loss may have to be accepted.
+    """
 
     exit_code = 8
+
+    def __init__(
+        self, what: str, action: str, topic: str, partition: int, *, may_be_lost: bool
+    ) -> None:
+        super().__init__(what, action)
+        self.topic, self.partition = topic, partition
+        self.may_be_lost = may_be_lost
 
 
 class GapRefused(Stop):

@@ -141,4 +141,4 @@ def _show(history: RowHistory, window: Window, form: str, *, full: bool) -> None
         for line in history_markdown.lines(history, window):
             output.line(line)
     else:
-        output.styled(*history_text.lines(history, window, full=full))
+        output.styled_lines(history_text.lines(history, window, full=full))

@@ -89,8 +89,13 @@ def line(text: str) -> None:
     sys.stdout.write(_encodable(text) + "\n")
 
 
-def styled(*lines: Text) -> None:
-    """Lines of text on stdout, coloured on a terminal, of any length."""
+def styled(text: Text) -> None:
+    """A line of text on stdout, coloured on a terminal, of any length."""
+    styled_lines([text])
+
+
+def styled_lines(lines: Iterable[Text]) -> None:
+    """Lines of it, each as it comes."""
     shown = console()
     for text in lines:
         plain = Text(_encodable(text.plain), text.style, spans=text.spans)

@@ -47,7 +47,6 @@ def run_worker(loaded: Loaded, source: Source, *, serve: bool) -> Observed:
     try:
         with stopped_by_signals() as stop, _served(loaded, metrics, observed, serve=serve):
             worker = wiring.worker(settings, source, store, observed)
-            heap.look_rarely()
             heap.leave_alone_what_is_loaded()
             _log.info("started", express_lane="compiled" if express.compiled else "python")
             with _sealed(settings, store, metrics, serve=serve):

@@ -1,29 +1,32 @@
-"""A broker serves a record batch that nobody can read: what happened, and what to do."""
+"""A broker serves a record batch that cannot be read: what happened, and what to do."""
 
 from __future__ import annotations
-
-import shlex
-from typing import Final
 
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import SourceDamaged
 
-LEAD: Final = "Another replica may be whole: let it lead (kafka-leader-election) and start again."
-
 
 def damaged_batch(partition: TopicPartition, offset: int, what: str) -> SourceDamaged:
-    """The error for it, with the command that records the batch as a known loss (I4).
+    """The error for a batch whose bytes are not what was sent.
 
     Args:
         partition: where the batch is.
         offset: its first offset, or the first of it that is to be read.
         what: what the client says of it.
     """
-    topic = shlex.quote(partition.topic)
     return SourceDamaged(
         f"{partition}: the broker serves a damaged batch at offset {offset}: {what}",
-        f"{LEAD}\nIf none has it, kafka-dump-log tells where the batch ends. To record the loss in "
-        "the archive and go on after it:\n"
-        f"    cdc-archive gap accept {topic} {partition.partition} --from {offset} "
-        "--to FIRST_OFFSET_AFTER_IT --unchecked --reason '...' --by '...'",
+        "Another replica may be whole: let it lead (kafka-leader-election) and start again.",
+        *partition,
+        may_be_lost=True,
+    )
+
+
+def unknown_batch(partition: TopicPartition, offset: int, what: str) -> SourceDamaged:
+    """The error for a batch of a form or a compression that the client does not know."""
+    return SourceDamaged(
+        f"{partition}: the client cannot read the batch at offset {offset}: {what}",
+        "Install a newer client, or take the other one (kafka.client), and start again.",
+        *partition,
+        may_be_lost=False,
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.legacy_records import LegacyRecordBatch
 from kafka.record.memory_records import MemoryRecords
@@ -48,7 +49,7 @@ class Batch:
         end: where in it the batch ends.
 
     Raises:
-        CorruptRecordError: it is of no form that there is.
+        UnsupportedCodecError: it is of no form that is known.
     """
 
     def __init__(self, data: bytes, start: int, end: int) -> None:
@@ -56,7 +57,7 @@ class Batch:
         self.size = end - start
         magic = data[start + MemoryRecords.MAGIC_OFFSET]
         if magic > _PRESENT:
-            raise CorruptRecordError(f"a batch of magic {magic}, which nobody knows")
+            raise UnsupportedCodecError(f"a batch of magic {magic}, which nobody knows")
         self.is_present = magic == _PRESENT
         view = memoryview(data)[start:end]
         self.header: Any = (
@@ -86,12 +87,14 @@ class Batch:
         """
         header = self.header
         if not self.is_present:
-            return _Legacy(partition, iter(header))
+            with _told_as_damage():
+                return _Legacy(partition, iter([*header]))
         stamped = header.max_timestamp if header.timestamp_type else None
         common = Common(*partition, header.base_offset, header.first_timestamp, stamped)
         data, pos, end = self._data, self._start + _HEADER, self._end
         if header.compression_type:
-            data = bytes(iter(self.whole())._buffer)  # noqa: SLF001  # iterating decompresses
+            with _told_as_damage():
+                data = bytes(iter(self.whole())._buffer)  # noqa: SLF001  # iterating decompresses
             pos, end = 0, len(data)
         return RecordBatch(common, data, pos, end, header.records_count, known)
 
@@ -100,7 +103,8 @@ def batches(data: bytes) -> Iterator[Batch]:
     """All batches that are in `data` to their end; the last one is often cut off.
 
     Raises:
-        CorruptRecordError: a batch is smaller than any, or of no form that there is.
+        CorruptRecordError: a batch is smaller than any.
+        UnsupportedCodecError: one is of no form that is known.
     """
     start, overhead = 0, MemoryRecords.LOG_OVERHEAD
     while len(data) - start >= overhead:
@@ -112,6 +116,17 @@ def batches(data: bytes) -> Iterator[Batch]:
             raise CorruptRecordError(f"a batch of {end - start} bytes")
         yield Batch(data, start, end)
         start = end
+
+
+@contextmanager
+def _told_as_damage() -> Iterator[None]:
+    """What the libraries that decompress say, each in its own way."""
+    try:
+        yield
+    except (KafkaError, MemoryError):
+        raise
+    except Exception as error:
+        raise CorruptRecordError(f"it cannot be decompressed: {error!r}") from error
 
 
 class _Legacy:

@@ -15,12 +15,11 @@ from typing import Any, Final
 
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
+from kafka.errors import CorruptRecordError, UnsupportedCodecError
 from kafka.protocol.consumer import IsolationLevel
 
 from cdc_archive.changelog.position import TopicPartition
-from cdc_archive.errors import SourceDamaged
-from cdc_archive.source.damaged_batch import damaged_batch
+from cdc_archive.source.damaged_batch import damaged_batch, unknown_batch
 from cdc_archive.source.kafka_batches import Batch, Reading, batches
 from cdc_archive.source.kafka_wire import receive_in_pieces
 from cdc_archive.source.message import Message
@@ -65,7 +64,7 @@ class Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library is
         kafka-python's own class would stay, give nothing, and be asked for ever.
 
         Raises:
-            SourceDamaged: a batch or a record is damaged.
+            SourceDamaged: a batch or a record is damaged, or of an unknown form.
         """
         found: list[Message] = []
         try:
@@ -75,15 +74,17 @@ class Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # the library is
         except Exception as error:
             if not found:
                 self.drain()
-                if isinstance(error, CorruptRecordError | UnsupportedCodecError):
-                    raise self._damaged(error) from error
+                if isinstance(error, CorruptRecordError):
+                    raise damaged_batch(*self._place, str(error)) from error
+                if isinstance(error, UnsupportedCodecError):
+                    raise unknown_batch(*self._place, str(error)) from error
                 raise
             self._next_inline_exception = error
         return found
 
-    def _damaged(self, error: KafkaError) -> SourceDamaged:
-        partition = TopicPartition(*self.topic_partition)
-        return damaged_batch(partition, self.next_fetch_offset, str(error))
+    @property
+    def _place(self) -> tuple[TopicPartition, int]:
+        return TopicPartition(*self.topic_partition), self.next_fetch_offset
 
     def _batch(self) -> Reading | None:
         """The batch that is being read, else the next."""

@@ -10,8 +10,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaError
 
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
-from cdc_archive.errors import SourceDamaged, SourceUnreachable
-from cdc_archive.source.damaged_batch import LEAD
+from cdc_archive.errors import SourceUnreachable
 from cdc_archive.source.kafka_fetched import consumer_of_messages
 from cdc_archive.source.kafka_settings import settings_outside_a_group
 from cdc_archive.source.message import Message
@@ -46,8 +45,6 @@ class KafkaTopicReader:
                 yield from self._read(consumer, topic, since_ms)
             finally:
                 consumer.close(autocommit=False)
-        except SourceDamaged as error:
-            raise SourceUnreachable(f"Kafka does not give {topic}: {error.what}", LEAD) from error
         except (KafkaError, OSError, ValueError) as error:
             told = f"Kafka at {self._options.servers} does not give {topic}: {error}"
             raise why_refused(self._options) or SourceUnreachable(told) from None

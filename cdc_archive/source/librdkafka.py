@@ -17,9 +17,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, SourceDamaged, SourceDenied, SourceUnreachable
-from cdc_archive.source.damaged_batch import damaged_batch
 from cdc_archive.source.helping import Helping
 from cdc_archive.source.librdkafka_brokers import KnownBrokers
+from cdc_archive.source.librdkafka_damage import unreadable
 from cdc_archive.source.librdkafka_settings import consumer_settings
 from cdc_archive.source.librdkafka_topics import TopicAsker
 from cdc_archive.source.message import NO_TIMESTAMP, Message, ends, message_of
@@ -48,14 +48,6 @@ _DENIED: Final = frozenset(
 _GONE: Final = frozenset(
     {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001
 )
-_DAMAGED: Final = frozenset(
-    {
-        KafkaError._BAD_MSG,  # noqa: SLF001
-        KafkaError._BAD_COMPRESSION,  # noqa: SLF001
-        KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001  # a codec or a form that it does not know
-    }
-)
-"""Of a batch that librdkafka passes over after it told this, as if nothing had been there."""
 _ANSWER_S: Final = 10.0
 _headers_of: Final = methodcaller("headers")
 """Not called as a method: for a name that is not UTF-8 confluent-kafka gives a result *and* sets an
@@ -257,9 +249,11 @@ class LibrdkafkaSource:
         if error.code() in _GONE:
             wanted = self._positions.get(partition, record.offset())
             raise out_of_range(partition, wanted, self.log_range(partition))
-        if error.code() in _DAMAGED:
-            self._damage = damaged_batch(partition, record.offset(), error.str())
-            return
+        position = self._positions.get(partition)
+        if position is not None:  # else it is another's by now
+            self._damage = unreadable(partition, max(record.offset(), position), error)
+            if self._damage is not None:
+                return
         if error.fatal() or error.code() in _DENIED:
             raise self._told(error)
         _log.warning("poll failed, trying again: %s", error)

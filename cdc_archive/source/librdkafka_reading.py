@@ -15,6 +15,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.changelog.record import Headers
 from cdc_archive.errors import CdcArchiveError, SourceUnreachable
+from cdc_archive.source.librdkafka_damage import unreadable
 from cdc_archive.source.librdkafka_settings import consumer_settings
 from cdc_archive.source.message import NO_TIMESTAMP, Message
 from cdc_archive.source.missing_topics import refuse_missing
@@ -101,7 +102,9 @@ class LibrdkafkaTopicReader:
                 else:
                     at_end = problem.code() == KafkaError._PARTITION_EOF  # noqa: SLF001
                     if not at_end and not problem.retriable():
-                        raise self._told(topic, problem)
+                        where = TopicPartition(topic, record.partition())
+                        damage = unreadable(where, record.offset(), problem)
+                        raise damage or self._told(topic, problem)
                 if at_end:
                     ends.pop(record.partition(), None)
 

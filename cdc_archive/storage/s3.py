@@ -120,7 +120,7 @@ def client(options: S3Options) -> S3Client:
         read_timeout=options.read_timeout_s,
         max_pool_connections=options.max_connections,
         retries={"total_max_attempts": 1, "mode": "standard"},
-        parameter_validation=False,  # of types, which are ours: a twentieth of a small request
+        parameter_validation=False,  # of what is ours: it is a twentieth of a small request
         s3={"addressing_style": "path" if options.path_style else "auto"},
         user_agent_extra="cdc-archive",
     )

@@ -6,6 +6,7 @@ not read, never reads past what memory allows, and drops its buffers rather than
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
@@ -117,10 +118,23 @@ class Worker:
         try:
             while not (stop() or self._source.exhausted):
                 self.step()
-        except (OffsetGap, SourceDamaged, StreamBroken):
+        except (OffsetGap, SourceDamaged, StreamBroken) as error:
             with suppress(CdcArchiveError):
                 self._drain()
+            if isinstance(error, SourceDamaged):
+                self._tell_how_to_accept(error)
             raise
+
+    def _tell_how_to_accept(self, damage: SourceDamaged) -> None:
+        place = TopicPartition(damage.topic, damage.partition)
+        owned = self._assignment.owned.get(place)
+        if damage.may_be_lost and owned is not None:
+            damage.action += (
+                "\nIf none has it, kafka-dump-log tells where the batch ends. To record the loss "
+                "in the archive and go on after it:\n    cdc-archive gap accept "
+                f"{shlex.quote(place.topic)} {place.partition} --from {owned.batch.next_offset} "
+                "--to FIRST_OFFSET_AFTER_IT --unchecked --reason '...' --by '...'"
+            )
 
     def step(self) -> None:
         """One turn: poll, take, commit what is due."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
 from kafka.protocol.consumer import IsolationLevel
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
@@ -28,6 +28,7 @@ from support.record_batches import (
     marker,
     number,
     record,
+    with_crc,
 )
 
 from cdc_archive.changelog import header_names
@@ -89,6 +90,14 @@ def _ours(data: bytes, helpings: Sequence[int] = (1_000,), **given: Any) -> Seen
 
 def _theirs(data: bytes, helpings: Sequence[int] = (1_000,), **given: Any) -> Seen:
     return _seen(Fetcher.PartitionRecords, data, helpings, **given)
+
+
+def _assert_told_alike(ours: Seen, theirs: Seen) -> None:
+    """But what a library that decompresses raises is damage, too."""
+    if theirs.error is None or isinstance(theirs.error, KafkaError):
+        assert type(ours.error) is type(theirs.error)
+    else:
+        assert isinstance(ours.error, CorruptRecordError)
 
 
 SOME_HEADERS: list[Headers] = [
@@ -171,7 +180,7 @@ def test_an_answer_is_read_as_kafka_python_reads_it(
     ours, theirs = _ours(data, helpings, **given), _theirs(data, helpings, **given)
     assert ours.messages == theirs.messages
     assert ours.steps == theirs.steps
-    assert type(ours.error) is type(theirs.error)
+    _assert_told_alike(ours, theirs)
 
 
 @given(_answers(), HELPINGS, st.data())
@@ -191,7 +200,7 @@ def test_damage_is_told_as_kafka_python_tells_it(
     assert ours.messages[:both] == theirs.messages[:both]
     if "UnicodeDecodeError" in str(theirs.error) or "magic" in str(ours.error):
         return  # a name of any bytes is no damage; what is to come is not read like what is
-    assert type(ours.error) is type(theirs.error)
+    _assert_told_alike(ours, theirs)
     late = len(theirs.messages) - len(ours.messages)
     assert late in ((0, 1) if ours.error else (0,))  # they see a cut only after the record
 
@@ -307,6 +316,27 @@ def test_what_stands_before_damage_comes_first_and_the_rest_is_dropped() -> None
         fetched.take(9)
     assert not fetched
     assert fetched.next_fetch_offset == 2
+
+
+@pytest.mark.parametrize("codec", [one for one in CODECS if one])
+def test_a_batch_that_cannot_be_decompressed_is_damage(codec: int) -> None:
+    """Though its CRC is right: whatever the library that decompresses says of it."""
+    whole = batch([Record(0, value=bytes(200))], codec=codec)
+    cut = with_crc(whole[: HEADER_BYTES + 6] + bytes(len(whole) - HEADER_BYTES - 6))
+    with pytest.raises(SourceDamaged, match="a damaged batch at offset 0: ") as told:
+        Fetched(KnownHeaders(), 0, PARTITION, MemoryRecords(cut)).take(9)
+    assert told.value.may_be_lost
+
+
+def test_a_batch_of_an_unknown_compression_is_not_told_as_damage() -> None:
+    """It is whole, and no loss to be accepted."""
+    strange = bytearray(batch([Record(0)]))
+    strange[HEADER_BYTES - 39] |= 5
+    fetched = Fetched(KnownHeaders(), 0, PARTITION, MemoryRecords(with_crc(bytes(strange))))
+    with pytest.raises(SourceDamaged, match="cannot read the batch at offset 0") as told:
+        fetched.take(9)
+    assert isinstance(told.value.__cause__, UnsupportedCodecError)
+    assert not told.value.may_be_lost
 
 
 def test_a_control_batch_is_nobodys_message() -> None:

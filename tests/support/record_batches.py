@@ -88,3 +88,8 @@ def marker(base: int, producer: int, *, aborted: bool) -> bytes:
     """The end of a transaction (KIP-98)."""
     one = Record(0, 0, struct.pack(">hh", 0, 0 if aborted else 1), struct.pack(">hi", 0, 0))
     return batch([one], base, attributes=TRANSACTIONAL | CONTROL, producer=producer)
+
+
+def with_crc(data: bytes) -> bytes:
+    """A batch that was changed, with the CRC of what it is now."""
+    return data[:17] + struct.pack(">I", crc32c(data[21:])) + data[21:]

@@ -33,7 +33,11 @@ from cdc_archive.changelog.record import (
 )
 
 Glance = Callable[[str, bytes | None, Headers], bool]
-"""Whether a record is wanted, by its op, key and headers. One that is not is never built."""
+"""Whether a record is wanted, by its op, key and headers. One that is not is never built.
+
+It is asked before the records ahead of it were handed out, and perhaps twice: its answer must
+depend on nothing else.
+"""
 
 OPS: Final = (
     *("u", "c", "d", OP_TOMBSTONE, "r", OP_BEGIN, OP_END, "t"),
