@@ -5,6 +5,7 @@ The key of a message is what its event is about, so that the events of one resou
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from kafka import KafkaProducer
@@ -73,7 +74,8 @@ class KafkaSink:
 
     def abort(self) -> None:
         """See the port: what was acknowledged stays, and is no damage: the events are true."""
-        self._producer.close(timeout=0)
+        with suppress(KafkaError):  # it tells what is still on its way, in place of why we stop
+            self._producer.close(timeout=0)
 
     def _settle(self) -> None:
         try:

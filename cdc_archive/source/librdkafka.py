@@ -251,7 +251,8 @@ class LibrdkafkaSource:
             raise out_of_range(partition, wanted, self.log_range(partition))
         position = self._positions.get(partition)
         if position is not None:  # else it is another's by now
-            self._damage = unreadable(partition, max(record.offset(), position), error)
+            at = max(record.offset() or 0, position)  # what is told of a topic has no offset
+            self._damage = unreadable(partition, at, error)
             if self._damage is not None:
                 return
         if error.fatal() or error.code() in _DENIED:

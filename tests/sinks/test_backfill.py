@@ -169,3 +169,11 @@ def test_what_the_broker_does_not_take_is_no_success(broker: MockBroker) -> None
     with pytest.raises(SourceUnreachable, match=r"did not take all events"):
         sink.write(large)
     sink.abort()
+
+
+def test_a_sink_is_given_up_while_events_are_on_their_way(broker: MockBroker) -> None:
+    """Without a word that would stand in the place of why."""
+    sink = KafkaSink(options(broker.servers), broker.topic())
+    for number in range(200):
+        sink.write(line(number))
+    sink.abort()

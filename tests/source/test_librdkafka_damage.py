@@ -21,7 +21,7 @@ PARTITION, OTHER = TopicPartition("t", 0), TopicPartition("t", 1)
 class Record:
     """A message, or an error in its place."""
 
-    def __init__(self, offset: int, code: int | None = None, partition: int = 0) -> None:
+    def __init__(self, offset: int | None, code: int | None = None, partition: int = 0) -> None:
         self._offset, self._code, self._partition = offset, code, partition
 
     def error(self) -> KafkaError | None:
@@ -33,7 +33,7 @@ class Record:
     def partition(self) -> int:
         return self._partition
 
-    def offset(self) -> int:
+    def offset(self) -> int | None:
         return self._offset
 
     def timestamp(self) -> tuple[int, int]:
@@ -94,6 +94,12 @@ def test_a_form_that_is_not_known_is_no_loss() -> None:
 
 def test_damage_of_a_partition_that_was_given_up_is_its_next_owners() -> None:
     source = a_source(Record(5, KafkaError._BAD_MSG, 3), Record(5))
+    assert polled(source) == [(0, 5)]
+
+
+def test_an_error_that_has_no_offset_is_no_damage() -> None:
+    """Of a topic, as a broker tells it that is starting."""
+    source = a_source(Record(None, KafkaError.UNKNOWN_TOPIC_OR_PART), Record(5))
     assert polled(source) == [(0, 5)]
 
 
