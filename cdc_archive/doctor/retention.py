@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.doctor.finding import Finding, error, warning
 from cdc_archive.source.cluster import PartitionFacts, TopicLook
+from cdc_archive.source.out_of_range import accept_command
 
 _CONFIG: Final = (
     "Apache Kafka documentation, topic configuration, `retention.ms`, `retention.bytes`"
@@ -74,8 +76,7 @@ def _of_partition(
     if part.first is not None and part.next_offset is not None and part.first > part.next_offset:
         yield _GONE.found(
             f"offsets {part.next_offset:,} to {part.first:,} are deleted and not archived",
-            f"cdc-archive gap accept {topic} {part.partition} "
-            f"--from {part.next_offset} --to {part.first} --reason '...' --by '...'",
+            accept_command(TopicPartition(topic, part.partition), part.next_offset, part.first),
             about,
         )
     left = min(_time_left(part, keeps[0], now_ms), _time_left_of_bytes(part, keeps[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.errors import SourceDamaged
+from cdc_archive.source.out_of_range import accept_command
 
 
 def damaged_batch(partition: TopicPartition, offset: int, what: str) -> SourceDamaged:
@@ -19,6 +20,20 @@ def damaged_batch(partition: TopicPartition, offset: int, what: str) -> SourceDa
         "Another replica may be whole: let it lead (kafka-leader-election) and start again.",
         *partition,
         may_be_lost=True,
+    )
+
+
+def how_to_accept(partition: TopicPartition, start: int) -> str:
+    """What else to do about a damaged batch, if it is whole nowhere.
+
+    Args:
+        partition: where the batch is.
+        start: where the chain ends.
+    """
+    command = accept_command(partition, start, "FIRST_OFFSET_AFTER_IT", "--unchecked")
+    return (
+        "\nIf none has it, kafka-dump-log tells where the batch ends. To record the loss "
+        f"in the archive and go on after it:\n    {command}"
     )
 
 

@@ -7,13 +7,13 @@ that every message of the batch is of the topic that the chain belongs to.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from cdc_archive.archive.reader.chain import Head
 from cdc_archive.changelog.position import OffsetRange, TopicPartition
 from cdc_archive.errors import OffsetGap, SourceBusy, SourceUnreachable
+from cdc_archive.source.out_of_range import accept_command
 from cdc_archive.source.source import Source, TopicFacts
 
 _PAUSE_S: Final = 0.5
@@ -105,11 +105,8 @@ def _made_again(
     told, commands = [], []
     for partition, head, held in heads:
         told.append(f"{partition} up to offset {head.next_offset}")
-        commands.append(
-            f"    cdc-archive gap accept {shlex.quote(partition.topic)} {partition.partition} "
-            f"--from {head.next_offset} --to {held.start} --topic-id {facts.id} "
-            "--reason '...' --by '...'"
-        )
+        guard = f"--topic-id {facts.id}"
+        commands.append(f"    {accept_command(partition, head.next_offset, held.start, guard)}")
     return OffsetGap(
         f"the topic was deleted and made again (its id is now {facts.id}): the archive holds "
         f"{', '.join(told)} of the old one, and what came after that there is lost",

@@ -6,7 +6,6 @@ not read, never reads past what memory allows, and drops its buffers rather than
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
@@ -20,6 +19,7 @@ from cdc_archive.errors import (
     SourceDamaged,
     StreamBroken,
 )
+from cdc_archive.source.damaged_batch import how_to_accept
 from cdc_archive.source.message import Message
 from cdc_archive.source.source import Source
 from cdc_archive.worker.assignment import Assignment
@@ -126,15 +126,10 @@ class Worker:
             raise
 
     def _tell_how_to_accept(self, damage: SourceDamaged) -> None:
-        place = TopicPartition(damage.topic, damage.partition)
-        owned = self._assignment.owned.get(place)
+        """Its source does not know where the chain ends."""
+        owned = self._assignment.owned.get(TopicPartition(damage.topic, damage.partition))
         if damage.may_be_lost and owned is not None:
-            damage.action += (
-                "\nIf none has it, kafka-dump-log tells where the batch ends. To record the loss "
-                "in the archive and go on after it:\n    cdc-archive gap accept "
-                f"{shlex.quote(place.topic)} {place.partition} --from {owned.batch.next_offset} "
-                "--to FIRST_OFFSET_AFTER_IT --unchecked --reason '...' --by '...'"
-            )
+            damage.action += how_to_accept(owned.partition, owned.batch.next_offset)
 
     def step(self) -> None:
         """One turn: poll, take, commit what is due."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
+from support.fake_consumer import Consumer, Record
 
 from cdc_archive.changelog.position import TopicPartition
 from cdc_archive.source.librdkafka import LibrdkafkaSource
@@ -14,45 +15,8 @@ from cdc_archive.source.options import KafkaOptions
 PARTITION = TopicPartition("t", 0)
 
 
-class Record:
-    """A message, or the end of the partition at an offset."""
-
-    def __init__(self, offset: int, *, is_end: bool = False) -> None:
-        self._offset = offset
-        self._is_end = is_end
-
-    def error(self) -> KafkaError | None:
-        return KafkaError(KafkaError._PARTITION_EOF) if self._is_end else None
-
-    def topic(self) -> str:
-        return PARTITION.topic
-
-    def partition(self) -> int:
-        return PARTITION.partition
-
-    def offset(self) -> int:
-        return self._offset
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, 1
-
-    def key(self) -> None:
-        return None
-
-    value = headers = key
-
-
-class Consumer:
-    def __init__(self, *records: Record) -> None:
-        self._records = list(records)
-
-    def consume(self, most: int, _timeout_s: float) -> list[Record]:
-        found, self._records = self._records[:most], self._records[most:]
-        return found
-
-
 def end(offset: int) -> Record:
-    return Record(offset, is_end=True)
+    return Record(offset, KafkaError._PARTITION_EOF)
 
 
 @pytest.mark.parametrize(

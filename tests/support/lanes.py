@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -13,6 +14,12 @@ from cdc_archive.errors import StreamBroken
 from cdc_archive.source.message import Message
 
 T = TopicPartition("pg.app.t", 3)
+
+
+def later(value: bytes, us: int) -> bytes:
+    """The same change at another time."""
+    value = re.sub(rb'"ts_ms":\d+', b'"ts_ms":%d' % (us // 1000), value)
+    return re.sub(rb'"ts_us":\d+', b'"ts_us":%d' % us, value)
 
 
 def _batch(follows: Follows) -> Batch:

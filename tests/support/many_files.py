@@ -15,9 +15,10 @@ from cdc_archive.decode.decoder import Decoder
 from cdc_archive.source.message import Message
 from cdc_archive.worker.background import Background
 from support.captures import messages
+from support.lanes import later
 
 HOURS, PARTITIONS, HELPING = 400, 4, 500
-_START_MS, _MS_PER_HOUR = 1_771_516_800_000, 3_600_000
+_START_US, _US_PER_HOUR = 1_771_516_800_000_000, 3_600_000_000
 
 
 def _resident() -> int:
@@ -29,9 +30,7 @@ def _events(row: Message, partition: int, begin: int, end: int) -> list[Message]
     """A helping: one change of each hour after the other."""
     made = []
     for offset in range(begin, end):
-        ms = _START_MS + offset % HOURS * _MS_PER_HOUR
-        value = re.sub(rb'"ts_ms":\d+', b'"ts_ms":%d' % ms, row.value or b"")
-        value = re.sub(rb'"ts_us":\d+', b'"ts_us":%d' % (ms * 1000), value)
+        value = later(row.value or b"", _START_US + offset % HOURS * _US_PER_HOUR)
         made.append(row._replace(topic="t", partition=partition, offset=offset, value=value))
     return made
 

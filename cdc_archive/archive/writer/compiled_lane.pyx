@@ -54,7 +54,6 @@ cdef class Target:
     cdef int64_t low, high, last
 
     def __init__(self, found):
-        self.usual = 0
         self.file, self.words, self.keys = found
         if self.keys is not None:
             self.tokens, self.waiting = self.keys.tokens, self.keys.waiting

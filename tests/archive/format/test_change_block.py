@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import sysconfig
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -13,6 +10,7 @@ from hypothesis import strategies as st
 from support import strategies
 from support.blocks import is_read_alike, payload_of, quickly
 from support.captures import JSON_CAPTURES, messages
+from support.compiled import can_compile, choose
 
 from cdc_archive.archive.format import avro, change_block
 from cdc_archive.archive.format.pattern_block import OpenBlock, PatternBlock
@@ -48,11 +46,7 @@ blocks = st.lists(records, max_size=4)
 @pytest.fixture(params=["python", "compiled"], autouse=True)
 def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Either reader; the compiled one is missing where it could not be compiled."""
-    if request.param == "python":
-        monkeypatch.setattr(change_block, "compiled", None)
-    elif change_block.compiled is None:
-        pytest.skip("not compiled here")
-    return str(request.param)
+    return choose(change_block, request, monkeypatch)
 
 
 same_lane = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -61,8 +55,7 @@ same_lane = settings(suppress_health_check=[HealthCheck.function_scoped_fixture]
 
 def test_the_reader_is_compiled_where_a_compiler_is() -> None:
     """Else nothing would test it."""
-    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
-    if shutil.which("cc") and headers:
+    if can_compile():
         assert change_block._found() is not None
 
 

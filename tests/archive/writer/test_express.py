@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import sysconfig
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.captures import messages
-from support.lanes import T, plainly, quickly
+from support.compiled import can_compile, choose
+from support.lanes import T, later, plainly, quickly
 
 from cdc_archive.archive.format.commit import SourceMark
 from cdc_archive.archive.writer import express
@@ -28,17 +26,12 @@ _HOUR_US = 3_600_000_000
 @pytest.fixture(params=["python", "compiled"], autouse=True)
 def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Either lane; the compiled one is missing where it could not be compiled."""
-    if request.param == "python":
-        monkeypatch.setattr(express, "compiled", None)
-    elif express.compiled is None:
-        pytest.skip("not compiled here")
-    return str(request.param)
+    return choose(express, request, monkeypatch)
 
 
 def test_the_lane_is_compiled_where_a_compiler_is() -> None:
     """Else nothing would test it."""
-    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
-    if shutil.which("cc") and headers:
+    if can_compile():
         assert express._found() is not None
 
 
@@ -49,12 +42,6 @@ def _numbered(sent: Sequence[Message], steps: Sequence[int]) -> list[Message]:
         numbered.append(message._replace(topic=T.topic, partition=T.partition, offset=offset))
         offset += 1
     return numbered
-
-
-def _later(value: bytes, us: int) -> bytes:
-    """The same change at another time."""
-    value = re.sub(rb'"ts_ms":\d+', b'"ts_ms":%d' % (us // 1000), value)
-    return re.sub(rb'"ts_us":\d+', b'"ts_us":%d' % us, value)
 
 
 def _elsewhere(value: bytes, lsn: int, snapshot: bytes) -> bytes:
@@ -124,7 +111,7 @@ def changed(draw: st.DrawFn) -> Message:
     message = draw(st.sampled_from(RECORDED))
     value = message.value
     if value is not None and draw(st.booleans()):
-        value = _later(value, draw(TIMES))
+        value = later(value, draw(TIMES))
     if value is not None and draw(st.integers(0, 3)) == 0:
         snapshot = draw(st.sampled_from([b"false", b"incremental", b"first", b"true"]))
         value = _elsewhere(value, draw(PLACES), snapshot)
@@ -278,7 +265,7 @@ def test_numbers_of_any_size_are_encoded_as_the_plain_way_encodes_them() -> None
                 partition=T.partition,
                 offset=start + number,
                 timestamp=start + number + (1 << 14),
-                value=_later(row.value, 1_771_516_800_000_000 + start % _HOUR_US),
+                value=later(row.value, 1_771_516_800_000_000 + start % _HOUR_US),
             )
             for number in range(4)
         ]
